@@ -1,0 +1,72 @@
+# Each step of the checks is a target; .ci/run calls them. CI=true turns what is skipped elsewhere into failures.
+GO       ?= go
+FUZZTIME ?= $(if $(filter true,$(CI)),20s)
+TOOL      = $(GO) tool -modfile=tools/go.mod
+SYSTEMS   = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
+STATIC    = CGO_ENABLED=0 $(GO) build -trimpath
+
+.PHONY: build test prepare check race fuzz lint vuln lab bench cross clean
+
+build:
+	$(STATIC) -o . ./cmd/postern
+
+# Everything. Fuzzing only with CI=true or a FUZZTIME.
+test: prepare check race $(if $(FUZZTIME),fuzz) lab
+
+# The modules, and the C compiler that the race detector needs.
+prepare:
+	$(GO) mod download
+	@command -v "$$($(GO) env CC)" >/dev/null || { \
+		echo "no C compiler: installing one"; \
+		if [ "$$(id -u)" = 0 ]; then as_root=; else as_root="sudo -n"; fi; \
+		$$as_root apt-get update -q && $$as_root apt-get install -y -q gcc libc6-dev; } || \
+		{ echo "The race detector needs a C compiler: install gcc or clang." >&2; exit 1; }
+
+check:
+	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "run gofmt -w on:" $$unformatted >&2; exit 1; }
+	$(GO) vet ./...
+
+# The lab has a target of its own.
+race:
+	LAB=0 $(GO) test -race -shuffle=on -timeout 20m ./...
+
+# Each fuzz target for a while. Minimizing would take a minute for each finding that is only interesting.
+fuzz: FUZZTIME := $(or $(FUZZTIME),20s)
+fuzz:
+	@grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | sort | while IFS=: read -r file target; do \
+		target=$${target#func }; echo "$${file%/*} $$target $(FUZZTIME)"; \
+		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x "$${file%/*}" </dev/null || exit 1; \
+	done
+
+lint: check
+	GOOS=windows $(GO) vet ./...
+	GOOS=darwin $(GO) vet ./...
+	$(TOOL) staticcheck ./...
+	$(GO) mod verify
+	$(GO) mod tidy -diff
+
+# Known vulnerabilities in what the program really calls. Without the network there is no answer, which is
+# said and is a failure with CI_STRICT only.
+vuln:
+	@$(TOOL) govulncheck ./... || { code=$$?; \
+		if [ $$code = 3 ]; then echo "vuln: FAILED: see above" >&2; exit 1; fi; \
+		echo "vuln: NOT CHECKED: govulncheck had no answer; without a network it has no database (see above)" >&2; \
+		[ -z "$(CI_STRICT)" ]; }
+
+# Real servers and real clients; test/lab/README.md.
+lab:
+	test/lab/run
+
+# Ratios within one run, not tests; docs/performance.md. BENCH="-quick" takes a minute.
+bench:
+	$(GO) run ./test/bench $(BENCH)
+
+cross:
+	@for system in $(SYSTEMS); do \
+		os=$${system%/*} arch=$${system#*/}; ending=; [ $$os != windows ] || ending=.exe; \
+		echo "dist/postern-$$os-$$arch$$ending"; \
+		GOOS=$$os GOARCH=$$arch $(STATIC) -o dist/postern-$$os-$$arch$$ending ./cmd/postern || exit 1; \
+	done
+
+clean:
+	rm -rf dist postern postern.exe

@@ -1,0 +1,5 @@
+//go:build !linux && !darwin
+
+package store
+
+var systemChildren map[string]func(dir string, args []string) error
