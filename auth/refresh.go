@@ -1,0 +1,171 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/url"
+	"strings"
+	"time"
+
+	"postern/internal/store"
+)
+
+// unsaved are tokens that the provider gave and the store could not keep. The next attempt writes them, so
+// that a refresh token which the provider has replaced is never presented again.
+type unsaved struct {
+	replaces Secret // the refresh token in the store when they were got
+	token    store.Token
+}
+
+// renewal is one attempt to get a new access token, inside one store.Update.
+type renewal struct {
+	m        *Manager
+	account  Account
+	rejected Secret
+
+	found   store.Token  // what the store has
+	token   *store.Token // what it is to have, when that may be handed out then
+	gained  bool         // the provider gave token
+	problem *Problem
+	at      time.Time // of problem, when it is the provider's
+}
+
+// refresh gets a new access token, unless another process was quicker. What it returns is durable.
+func (m *Manager) refresh(ctx context.Context, account Account, seen store.Token, rejected Secret) (Token, error) {
+	r := &renewal{m: m, account: account, rejected: rejected, found: seen}
+	err := m.store.Update(ctx, account.Email, func(rec *store.Record) error { return r.change(ctx, rec) })
+	return r.outcome(err)
+}
+
+// errHeld means that nothing was changed and nothing has to be written.
+var errHeld = errors.New("not asked")
+
+// change runs while nobody else can change the record.
+func (r *renewal) change(ctx context.Context, rec *store.Record) error {
+	if rec.Token == nil { // logged out meanwhile
+		r.problem = newProblem("not-connected", about{account: r.account})
+		return errHeld
+	}
+	r.found = *rec.Token
+	now := time.Now()
+	if u := r.m.unsavedFor(r.account.Email, rec.Token.Refresh); u != nil {
+		*rec.Token, rec.Problem = u.token, nil
+		r.token, r.gained = new(u.token), true
+	}
+	if rec.Token.Access != r.rejected && isFresh(rec.Token, now) {
+		r.token = new(*rec.Token)
+		return nil
+	}
+	if r.token == nil {
+		if r.problem = r.m.held(r.account.Email, *rec, now); r.problem != nil {
+			return errHeld
+		}
+	}
+	fresh, p := r.ask(ctx, rec.Token)
+	if p != nil {
+		r.problem, r.at = p, time.Now().Round(0)
+		p.schedule(r.m.lastProblem(r.account.Email, *rec), r.at)
+		rec.Problem = p.stored(r.at)
+		return nil
+	}
+	*rec.Token, rec.Problem = fresh, nil
+	r.token, r.gained = new(fresh), true
+	return nil
+}
+
+// ask makes the request. An app proves itself again; a person's sign-in has a refresh token (RFC 6749 section 6).
+func (r *renewal) ask(ctx context.Context, old *store.Token) (store.Token, *Problem) {
+	if r.account.Flow == FlowClientCredentials {
+		return r.m.askAsApp(ctx, r.account, old)
+	}
+	asked := r.account.refreshScopes(old.Scopes)
+	form := url.Values{
+		"grant_type": {"refresh_token"}, "refresh_token": {old.Refresh.Reveal()}, "scope": {strings.Join(asked, " ")},
+	}
+	got, before, p := r.m.ask(ctx, r.account, form)
+	if p != nil {
+		return store.Token{}, p
+	}
+	t := take(*old, got, before)
+	t.RefreshedAt = before
+	return t, nil
+}
+
+// ask posts form with the app's proof to the token endpoint and returns what came, and when it was asked for.
+func (m *Manager) ask(ctx context.Context, a Account, form url.Values) (answer, time.Time, *Problem) {
+	if p := a.prove(form); p != nil {
+		return answer{}, time.Time{}, p
+	}
+	before := time.Now().Round(0)
+	got, p := m.endpoint.post(ctx, a, a.Provider.TokenURL, form)
+	if p == nil {
+		p = got.checkToken(about{account: a, host: hostOf(a.at(a.Provider.TokenURL))})
+	}
+	if p != nil {
+		m.keepClaims(a.Email, p)
+	}
+	return got, before, p
+}
+
+// outcome says what the caller gets, now that it is known what the store has.
+func (r *renewal) outcome(err error) (Token, error) {
+	saved := err == nil
+	usable := &r.found // the latest token that is durable
+	switch {
+	case errors.Is(err, errHeld):
+		return lastResort(usable, r.rejected, r.problem)
+	case !saved && r.problem == nil:
+		r.problem = storeProblem(r.account.Email, err)
+	case saved && r.token != nil:
+		usable = r.token
+	}
+	r.m.remember(r, saved)
+	r.report()
+	if r.problem == nil {
+		return handOut(r.token), nil
+	}
+	if t := r.unrotated(saved); t != nil {
+		return handOut(t), nil
+	}
+	return lastResort(usable, r.rejected, r.problem)
+}
+
+// unrotated is a new access token that the store could not take but that is safe to use: its refresh token is
+// the one that the store has.
+func (r *renewal) unrotated(saved bool) *store.Token {
+	t := r.token
+	if u := r.m.unsavedFor(r.account.Email, r.found.Refresh); t == nil && u != nil {
+		t = &u.token
+	}
+	if saved || t == nil || t.Refresh != r.found.Refresh || t.Access == r.rejected || !isFresh(t, time.Now()) {
+		return nil
+	}
+	return t
+}
+
+func (r *renewal) report() {
+	account := slog.String("account", r.account.Email)
+	if r.problem == nil {
+		if r.gained {
+			r.m.log.Info("token refreshed", account, "expires", r.token.Expiry, "audit", true)
+		}
+		return
+	}
+	r.m.log.Warn("token refresh failed", account, "class", r.problem.Class.String(), "code", r.problem.Code,
+		"retry_in", time.Until(r.problem.RetryAt).Round(time.Second), "detail", r.problem.Detail, "err", r.problem.Error(), "audit", true)
+}
+
+// take puts what came from the token endpoint into t. An answer without a refresh token leaves the one that
+// t has: RFC 6749 section 6, and Google's usual way.
+func take(t store.Token, got answer, at time.Time) store.Token {
+	t.Access = NewSecret(got.AccessToken)
+	t.Expiry = at.Add(got.life())
+	if got.RefreshToken != "" {
+		t.Refresh = NewSecret(got.RefreshToken)
+	}
+	if len(got.Scope) > 0 {
+		t.Scopes = got.Scope
+	}
+	return t
+}

@@ -1,0 +1,94 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"postern/internal/store"
+)
+
+// States of an account.
+const (
+	StateReady         = "ready"
+	StateSignInNeeded  = "sign-in needed"
+	StateNeverSignedIn = "never signed in" // or signed out
+	StateTrouble       = "trouble"         // Problem tells
+)
+
+// AccountStatus is how an account stands.
+type AccountStatus struct {
+	Account     string
+	Provider    string
+	Flow        Flow
+	Mailbox     string
+	Declared    bool
+	State       string    // one of the State constants
+	SignedInAs  string    // as the provider named who signed in; "" when it did not
+	SignedInAt  time.Time // zero when not signed in
+	RefreshedAt time.Time // of the last refresh; zero when there was none since the sign-in
+	TokenExpiry time.Time // of the access token; zero when not signed in
+	Passwords   int       // local ones that are still good
+	Problem     *Problem  // the last failure; nil after a success
+}
+
+// Status tells how every account stands, sorted by address. A broken account shows its own trouble and keeps
+// no other from being shown; the error, a *Problem, is for a store that can not be listed.
+func (m *Manager) Status(ctx context.Context) ([]AccountStatus, error) {
+	accounts, err := m.Accounts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]AccountStatus, 0, len(accounts))
+	for _, a := range accounts {
+		all = append(all, m.status(ctx, a))
+	}
+	return all, nil
+}
+
+func (m *Manager) status(ctx context.Context, a Account) AccountStatus {
+	s := AccountStatus{
+		Account: a.Email, Provider: a.Provider.Name, Flow: a.Flow, Mailbox: a.Mailbox, Declared: a.Declared,
+	}
+	rec, err := m.record(ctx, a.Email)
+	if err == nil {
+		s.fill(rec, time.Now())
+		if a.PasswordHash != "" {
+			s.Passwords++
+		}
+		_, err = m.account(a.Email, rec)
+	}
+	if err != nil {
+		s.State = StateTrouble
+		if p, ok := errors.AsType[*Problem](err); ok {
+			s.Problem = p
+		} else {
+			s.Problem = storeProblem(a.Email, err)
+		}
+	}
+	return s
+}
+
+func (s *AccountStatus) fill(rec store.Record, now time.Time) {
+	for _, p := range rec.Passwords {
+		if !isExpired(p, now) {
+			s.Passwords++
+		}
+	}
+	if rec.Problem != nil {
+		s.Problem = problemOf(rec.Problem)
+	}
+	switch {
+	case rec.Token == nil:
+		s.State = StateNeverSignedIn
+	case s.Problem == nil:
+		s.State = StateReady
+	case s.Problem.Class == SignIn:
+		s.State = StateSignInNeeded
+	default:
+		s.State = StateTrouble
+	}
+	if t := rec.Token; t != nil {
+		s.SignedInAs, s.SignedInAt, s.RefreshedAt, s.TokenExpiry = t.SignedInAs, t.SignedInAt, t.RefreshedAt, t.Expiry
+	}
+}

@@ -1,0 +1,145 @@
+package auth
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"postern/internal/store"
+)
+
+// Token is an access token for an account's mailbox.
+type Token struct {
+	Access Secret
+	Expiry time.Time
+	Issued time.Time // when the provider gave it
+}
+
+const (
+	// enough is the life that a token handed out has at least: Exchange ends a session at the token's end.
+	enough = 5 * time.Minute
+	// bare is enough to log in with, when the provider can not be reached for another.
+	bare = 30 * time.Second
+	// young is how long a token counts as new whatever its life: some servers give tokens of minutes, and
+	// the five connections of one mail client must not ask for one each.
+	young = 10 * time.Second
+)
+
+// hasLife compares by the wall clock, which goes on while a laptop sleeps.
+func hasLife(t *store.Token, least time.Duration, now time.Time) bool {
+	return !t.Access.IsZero() && t.Expiry.Round(0).Sub(now.Round(0)) >= least
+}
+
+func isFresh(t *store.Token, now time.Time) bool {
+	if hasLife(t, enough, now) {
+		return true
+	}
+	age := now.Round(0).Sub(t.RefreshedAt.Round(0))
+	return age >= 0 && age < young && hasLife(t, bare, now)
+}
+
+func handOut(t *store.Token) Token {
+	issued := t.RefreshedAt
+	if issued.Before(t.SignedInAt) {
+		issued = t.SignedInAt
+	}
+	return Token{Access: t.Access, Expiry: t.Expiry, Issued: issued}
+}
+
+// Token returns an access token with at least five minutes left: the stored one, or that of one refresh
+// however many callers wait for it, here and in other processes. ErrUnknownAccount, or a *Problem; a caller
+// that leaves early gets the cause of its ctx, and the refresh goes on.
+//
+// While the provider can not be reached, a token with less time left is handed out. After a failure the
+// provider is not asked again before the Problem's RetryAt.
+func (m *Manager) Token(ctx context.Context, email string) (Token, error) {
+	return m.token(ctx, email, Secret{})
+}
+
+// Renew returns another access token than the one that the upstream rejected: the stored one, if it has been
+// replaced meanwhile, or that of one forced refresh. Errors are those of Token.
+func (m *Manager) Renew(ctx context.Context, email string, rejected Secret) (Token, error) {
+	return m.token(ctx, email, rejected)
+}
+
+func (m *Manager) token(ctx context.Context, email string, rejected Secret) (Token, error) {
+	email = addressKey(email)
+	rec, err := m.record(ctx, email)
+	if err != nil {
+		return Token{}, err
+	}
+	now := time.Now()
+	if rec.Token != nil && rec.Token.Access != rejected && isFresh(rec.Token, now) {
+		return handOut(rec.Token), nil
+	}
+	account, err := m.account(email, rec)
+	if err != nil {
+		return Token{}, err
+	}
+	if rec.Token == nil {
+		return Token{}, newProblem("not-connected", about{account: account})
+	}
+	if p := m.held(email, rec, now); p != nil {
+		return lastResort(rec.Token, rejected, p)
+	}
+	return m.share(ctx, account, *rec.Token, rejected)
+}
+
+// lastResort hands a token with little time left out when nothing is wrong but that no other can be had now.
+func lastResort(t *store.Token, rejected Secret, p *Problem) (Token, error) {
+	if p.Class == Retry && t != nil && t.Access != rejected && hasLife(t, bare, time.Now()) {
+		return handOut(t), nil
+	}
+	return Token{}, p
+}
+
+// flight is one refresh, for everybody who waits.
+type flight struct {
+	done  chan struct{}
+	token Token // valid once done is closed
+	err   error
+}
+
+// share joins the account's refresh, or starts it, and waits for its end or ctx's.
+func (m *Manager) share(ctx context.Context, account Account, seen store.Token, rejected Secret) (Token, error) {
+	for {
+		f, mine, err := m.fly(ctx, account, seen, rejected)
+		if err != nil {
+			return Token{}, err
+		}
+		select {
+		case <-f.done:
+		case <-ctx.Done():
+			return Token{}, fmt.Errorf("%s: wait for a token: %w", account.Email, context.Cause(ctx))
+		}
+		// A flight that was under way may have ended with the very token that is no good.
+		if mine || f.err != nil || f.token.Access != rejected {
+			return f.token, f.err
+		}
+	}
+}
+
+// fly returns the account's flight and whether this call started it.
+func (m *Manager) fly(ctx context.Context, account Account, seen store.Token, rejected Secret) (f *flight, mine bool, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	l := m.liveLocked(account.Email)
+	if l.flight != nil {
+		return l.flight, false, nil
+	}
+	if m.closed {
+		return nil, false, errClosed
+	}
+	f = &flight{done: make(chan struct{})}
+	l.flight = f
+	m.running.Go(func() {
+		ctx, cancel := unhurried(ctx)
+		defer cancel()
+		f.token, f.err = m.refresh(ctx, account, seen, rejected)
+		m.mu.Lock()
+		l.flight = nil
+		m.mu.Unlock()
+		close(f.done)
+	})
+	return f, true, nil
+}

@@ -1,0 +1,479 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"postern/internal/store"
+)
+
+func asProblem(err error) *Problem {
+	p, _ := errors.AsType[*Problem](err)
+	return p
+}
+
+func TestTokenFromStore(t *testing.T) {
+	f := newFixture(t, fixtureOptions{})
+	f.signedIn(5*time.Minute + time.Second)
+	f.get("first-access-secret")
+	if got, err := f.Token(t.Context(), "ANN@Example.COM"); err != nil || got.Expiry.IsZero() || got.Issued.IsZero() {
+		t.Errorf("by another case: %v, %v", got, err)
+	}
+	if n := f.id.count(""); n != 0 {
+		t.Errorf("%d requests; want none", n)
+	}
+}
+
+func TestTokenRefreshes(t *testing.T) {
+	f := newFixture(t, fixtureOptions{})
+	f.signedIn(5*time.Minute - time.Second)
+	f.get("access-001-secret")
+	f.get("access-001-secret")
+	r := f.record()
+	if r.Token.Refresh.Reveal() != "refresh-001-secret" || r.Problem != nil || r.Token.SignedInAs != ann {
+		t.Errorf("record: %+v, problem %+v", r.Token, r.Problem)
+	}
+	if n := f.id.count("refresh_token"); n != 1 {
+		t.Errorf("%d requests; want 1", n)
+	}
+	form := f.id.last()
+	want := map[string]string{
+		"client_id": clientID, "refresh_token": "first-refresh-secret", "scope": imapAll + " offline_access", "client_secret": "",
+	}
+	for k, v := range want {
+		if form.Get(k) != v {
+			t.Errorf("%s = %q; want %q", k, form.Get(k), v)
+		}
+	}
+}
+
+func TestTokenOfNobody(t *testing.T) {
+	f := newFixture(t, fixtureOptions{})
+	if _, err := f.Token(t.Context(), "bob@example.com"); !errors.Is(err, ErrUnknownAccount) {
+		t.Errorf("unknown account: %v", err)
+	}
+	f.fails(SignIn, "not-connected")
+}
+
+func TestTokenLife(t *testing.T) {
+	tests := []struct {
+		name string
+		in   any
+		want time.Duration
+	}{
+		{"number", 4000, 4000 * time.Second},
+		{"string", "4000", 4000 * time.Second},
+		{"fraction", 4000.7, 4000 * time.Second},
+		{"absent", nil, time.Hour},
+		{"zero", 0, time.Hour},
+		{"negative", -5, time.Hour},
+		{"nonsense", "soon", time.Hour},
+		{"wrong type", []int{1}, time.Hour},
+		{"far too much", 1e18, mostLife},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t, fixtureOptions{})
+				f.signedIn(0)
+				f.id.then(f.id.reply(map[string]any{"expires_in": tt.in}))
+				got, err := f.Token(t.Context(), ann)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if life := time.Until(got.Expiry); life != tt.want {
+					t.Errorf("life %v; want %v", life, tt.want)
+				}
+			})
+		})
+	}
+}
+
+// Some servers give tokens that never have five minutes left: that must not become a request per login.
+func TestShortTokensAreNotRefreshedInABurst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, fixtureOptions{})
+		f.signedIn(0)
+		f.id.then(f.id.reply(map[string]any{"expires_in": 120}), f.id.reply(map[string]any{"expires_in": 120}))
+		f.get("access-001-secret")
+		time.Sleep(9 * time.Second)
+		f.get("access-001-secret")
+		time.Sleep(2 * time.Second)
+		f.get("access-002-secret")
+	})
+}
+
+func TestRefreshTokenIsKeptWhenTheAnswerHasNone(t *testing.T) {
+	f := newFixture(t, fixtureOptions{})
+	f.signedIn(0)
+	f.id.then(f.id.reply(map[string]any{"refresh_token": nil}))
+	f.get("access-001-secret")
+	if got := f.record().Token.Refresh.Reveal(); got != "first-refresh-secret" {
+		t.Errorf("refresh token %q", got)
+	}
+}
+
+func TestOneRefreshForAThousand(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, fixtureOptions{})
+		f.id.release = make(chan struct{})
+		f.signedIn(-time.Minute)
+		var all sync.WaitGroup
+		for range 1000 {
+			all.Go(func() {
+				got, err := f.Token(t.Context(), ann)
+				if err != nil || got.Access.Reveal() != "access-001-secret" {
+					t.Errorf("%q, %v", got.Access.Reveal(), err)
+				}
+			})
+		}
+		synctest.Wait()
+		close(f.id.release)
+		all.Wait()
+		if n := f.id.count(""); n != 1 {
+			t.Errorf("%d requests; want 1", n)
+		}
+	})
+}
+
+func TestWaiterLeavesAndTheRefreshGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, fixtureOptions{})
+		f.id.release = make(chan struct{})
+		f.signedIn(0)
+		why := errors.New("client went away")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		left := make(chan error)
+		go func() {
+			_, err := f.Token(ctx, ann)
+			left <- err
+		}()
+		synctest.Wait()
+		cancel(why)
+		if err := <-left; !errors.Is(err, why) {
+			t.Errorf("the waiter got %v; want its own cause", err)
+		}
+		close(f.id.release)
+		synctest.Wait()
+		if got := f.record().Token.Access.Reveal(); got != "access-001-secret" {
+			t.Errorf("stored %q; the refresh should have gone on", got)
+		}
+	})
+}
+
+func TestCloseWaitsForRefresh(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, fixtureOptions{})
+		f.id.release = make(chan struct{})
+		f.signedIn(0)
+		go f.Token(t.Context(), ann)
+		synctest.Wait()
+		closed := make(chan struct{})
+		go func() { f.Close(); close(closed) }()
+		synctest.Wait()
+		select {
+		case <-closed:
+			t.Error("Close did not wait")
+		default:
+		}
+		close(f.id.release)
+		<-closed
+		if got := f.record().Token.Access.Reveal(); got != "access-001-secret" {
+			t.Errorf("stored %q", got)
+		}
+		f.signedIn(0)
+		if _, err := f.Token(t.Context(), ann); !errors.Is(err, errClosed) {
+			t.Errorf("after Close: %v", err)
+		}
+	})
+}
+
+func TestTransientFailuresBackOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, fixtureOptions{})
+		f.signedIn(0)
+		down := fakeAnswer{status: 503, body: "<html>down</html>"}
+		for i, step := range []time.Duration{5, 10, 20, 40, 80, 160, 300, 300} {
+			step *= time.Second
+			f.id.then(down)
+			p := f.fails(Retry, "http-503")
+			wait := time.Until(p.RetryAt)
+			if wait > step || wait < step*3/4 {
+				t.Fatalf("failure %d: wait %v; want up to %v", i+1, wait, step)
+			}
+			f.fails(Retry, "http-503")
+			if n := f.id.count(""); n != i+1 {
+				t.Fatalf("%d requests after %d failures: asked again too early", n, i+1)
+			}
+			time.Sleep(wait)
+		}
+		f.get("access-001-secret")
+		if r := f.record(); r.Problem != nil {
+			t.Errorf("problem after success: %+v", r.Problem)
+		}
+		if got := f.id.last().Get("refresh_token"); got != "first-refresh-secret" {
+			t.Errorf("refresh token %q", got)
+		}
+	})
+}
+
+func TestRetryAfter(t *testing.T) {
+	tests := []struct {
+		value string
+		want  time.Duration // 0 = the usual back-off
+	}{
+		{"30", 30 * time.Second}, {"3600", time.Hour}, {"999999999999999999", time.Hour}, {"86400", time.Hour},
+		{"Sat, 01 Jan 2000 00:01:00 GMT", time.Minute}, // bubbles begin at midnight of that day
+		{"", 0}, {"soon", 0}, {"-5", 0}, {"0", 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.value, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t, fixtureOptions{})
+				f.signedIn(0)
+				f.id.then(fakeAnswer{status: 429, body: "Too Many Requests", header: map[string]string{"Retry-After": tt.value}})
+				wait := time.Until(f.fails(Retry, "http-429").RetryAt)
+				if tt.want > 0 && wait != tt.want || tt.want == 0 && (wait < 3*time.Second || wait > 5*time.Second) {
+					t.Errorf("wait %v; want %v", wait, tt.want)
+				}
+			})
+		})
+	}
+}
+
+func TestValidTokenIsUsedWhileTheProviderIsDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, fixtureOptions{})
+		f.signedIn(2 * time.Minute)
+		f.id.then(fakeAnswer{err: &net.DNSError{Err: "no such host", Name: "login.test"}})
+		f.get("first-access-secret")
+		if p := f.record().Problem; p == nil || p.Code != "dns" {
+			t.Errorf("problem %+v; want dns", p)
+		}
+		f.get("first-access-secret") // held off, and no request
+		if n := f.id.count(""); n != 1 {
+			t.Errorf("%d requests; want 1", n)
+		}
+		time.Sleep(91 * time.Second) // 29 s left
+		f.id.then(fakeAnswer{err: &net.DNSError{Err: "no such host", Name: "login.test"}})
+		f.fails(Retry, "dns")
+	})
+}
+
+func TestLostSignInKeepsTheRefreshToken(t *testing.T) {
+	for _, failure := range []fakeAnswer{
+		oauthFailure("invalid_grant", 700082), oauthFailure("interaction_required", 50076), oauthFailure("login_required"),
+		oauthFailure("consent_required", 65001),
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFixture(t, fixtureOptions{})
+			f.signedIn(2 * time.Minute) // not handed out: nothing says that it will be there tomorrow
+			wait := 2 * time.Minute
+			for i := range 7 {
+				f.id.then(failure)
+				_, err := f.Token(t.Context(), ann)
+				p := asProblem(err)
+				if p == nil || p.Class != SignIn {
+					t.Fatalf("%v; want sign-in", err)
+				}
+				if got := time.Until(p.RetryAt); got != wait {
+					t.Fatalf("hold-off %d is %v; want %v", i+1, got, wait)
+				}
+				for range 3 {
+					f.fails(SignIn, p.Code)
+				}
+				if n := f.id.count(""); n != i+1 {
+					t.Fatalf("%d requests; want %d", n, i+1)
+				}
+				if got := f.record().Token.Refresh.Reveal(); got != "first-refresh-secret" {
+					t.Fatalf("refresh token %q", got)
+				}
+				time.Sleep(wait)
+				wait = min(2*wait, time.Hour)
+			}
+			f.get("access-001-secret") // the provider has changed its mind
+		})
+	}
+}
+
+func TestNewSignInEndsTheHoldOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, fixtureOptions{})
+		f.signedIn(0)
+		f.id.then(oauthFailure("invalid_grant", 50173))
+		f.fails(SignIn, "AADSTS50173")
+		time.Sleep(time.Second)
+		// Another process put another refresh token there and left the problem.
+		err := f.store.Update(t.Context(), ann, func(r *store.Record) error {
+			r.Token.Refresh = NewSecret("other-refresh-secret")
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.get("access-001-secret")
+		if got := f.id.last().Get("refresh_token"); got != "other-refresh-secret" {
+			t.Errorf("presented %q", got)
+		}
+	})
+}
+
+// The hold-off is in the store: a command that is run again and again must not ask again and again.
+func TestHoldOffIsSharedByProcesses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		shared, id := store.NewMemory(), newFakeIdentity()
+		f := newFixture(t, fixtureOptions{store: shared, id: id})
+		f.signedIn(0)
+		f.id.then(oauthFailure("invalid_grant", 50173))
+		f.fails(SignIn, "AADSTS50173")
+		newFixture(t, fixtureOptions{store: shared, id: id}).fails(SignIn, "AADSTS50173")
+		if n := id.count(""); n != 1 {
+			t.Errorf("%d requests; want 1", n)
+		}
+	})
+}
+
+// A setting may have been mended before the program was started again.
+func TestConfigurationProblemIsForgottenByANewProcess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		shared, id := store.NewMemory(), newFakeIdentity()
+		f := newFixture(t, fixtureOptions{store: shared, id: id})
+		f.signedIn(0)
+		f.id.then(oauthFailure("invalid_client", 7000218))
+		p := f.fails(Configuration, "AADSTS7000218")
+		if wait := time.Until(p.RetryAt); wait != time.Minute {
+			t.Errorf("hold-off %v", wait)
+		}
+		f.fails(Configuration, "AADSTS7000218")
+		time.Sleep(time.Second)
+		newFixture(t, fixtureOptions{store: shared, id: id}).get("access-001-secret")
+	})
+}
+
+func TestLoopDetectionPausesForMinutes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, fixtureOptions{})
+		f.signedIn(0)
+		f.id.then(oauthFailure("invalid_grant", 50196))
+		if wait := time.Until(f.fails(Retry, "AADSTS50196").RetryAt); wait < 5*time.Minute {
+			t.Errorf("pause %v; want minutes", wait)
+		}
+	})
+}
+
+// A laptop that slept for two hours has the clock of two hours later, while timers and the monotonic clock stood
+// still. What was stored has no monotonic reading, so the wall clock counts.
+func TestWallClockCounts(t *testing.T) {
+	f := newFixture(t, fixtureOptions{})
+	f.signedIn(0)
+	f.get("access-001-secret")
+	got := f.record().Token
+	for name, at := range map[string]time.Time{"Expiry": got.Expiry, "RefreshedAt": got.RefreshedAt} {
+		if at != at.Round(0) {
+			t.Errorf("%s has a monotonic reading", name)
+		}
+	}
+}
+
+func TestClockSetBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, fixtureOptions{})
+		f.signedIn(0)
+		err := f.store.Update(t.Context(), ann, func(r *store.Record) error {
+			r.Problem = &store.Problem{Class: "sign-in", Code: "x", Say: "x", At: time.Now().Add(time.Hour), RetryAt: time.Now().Add(2 * time.Hour)}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.get("access-001-secret")
+	})
+}
+
+func TestRenew(t *testing.T) {
+	f := newFixture(t, fixtureOptions{})
+	f.signedIn(time.Hour)
+	rejected := NewSecret("first-access-secret")
+	got, err := f.Renew(t.Context(), ann, rejected)
+	if err != nil || got.Access.Reveal() != "access-001-secret" {
+		t.Fatalf("%q, %v", got.Access.Reveal(), err)
+	}
+	// The second session that saw the old one rejected gets the same new one.
+	if got, err = f.Renew(t.Context(), ann, rejected); err != nil || got.Access.Reveal() != "access-001-secret" {
+		t.Fatalf("%q, %v", got.Access.Reveal(), err)
+	}
+	if n := f.id.count(""); n != 1 {
+		t.Errorf("%d requests; want 1", n)
+	}
+	f.id.then(fakeAnswer{status: 500})
+	_, err = f.Renew(t.Context(), ann, got.Access)
+	wantProblem(t, err, Retry, "http-500") // and not the rejected token, however long it lives
+	f.get("access-001-secret")
+}
+
+// A Renew that finds a flight under way must not be content with the token that was rejected.
+func TestRenewDuringAFlight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := &slowStore{Store: store.NewMemory()}
+		f := newFixture(t, fixtureOptions{store: slow})
+		f.signedIn(0)
+		gate := make(chan struct{})
+		slow.before = func() { <-gate }
+		first := make(chan string)
+		go func() {
+			got, _ := f.Token(t.Context(), ann)
+			first <- got.Access.Reveal()
+		}()
+		synctest.Wait() // its flight waits for the store
+		slow.before = nil
+		f.put(store.Token{Access: NewSecret("other-process-secret"), Expiry: time.Now().Add(time.Hour), Refresh: NewSecret("r")})
+		second := make(chan string)
+		go func() {
+			got, _ := f.Renew(t.Context(), ann, NewSecret("other-process-secret"))
+			second <- got.Access.Reveal()
+		}()
+		synctest.Wait()
+		close(gate)
+		if got := <-first; got != "other-process-secret" {
+			t.Errorf("Token: %q", got)
+		}
+		if got := <-second; got != "access-001-secret" {
+			t.Errorf("Renew: %q", got)
+		}
+	})
+}
+
+// slowStore lets a test in before an Update begins.
+type slowStore struct {
+	store.Store
+	before func()
+}
+
+func (s *slowStore) Update(ctx context.Context, account string, change func(*store.Record) error) error {
+	if s.before != nil {
+		s.before()
+	}
+	return s.Store.Update(ctx, account, change)
+}
+
+func BenchmarkTokenFromStore(b *testing.B) {
+	m, err := New(Options{Store: store.NewMemory(), Declared: []Account{{Email: ann, Provider: Provider{Name: "outlook"}, ClientID: clientID}}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	m.store.Update(b.Context(), ann, func(r *store.Record) error {
+		r.Token = &store.Token{Access: NewSecret("a"), Expiry: time.Now().Add(24 * time.Hour)}
+		return nil
+	})
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := m.Token(b.Context(), ann); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,171 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"postern/internal/store"
+)
+
+// brokenStore loses what change made, at the last moment: a full disk, a pulled plug.
+type brokenStore struct {
+	store.Store
+	mu     sync.Mutex
+	lose   int // so many Updates fail after change has returned nil
+	refuse int // so many fail before change is called
+}
+
+var errDisk = fmt.Errorf("no space left: %w", store.ErrUnavailable)
+
+func (s *brokenStore) Update(ctx context.Context, account string, change func(*store.Record) error) error {
+	s.mu.Lock()
+	lose, refuse := s.lose > 0, s.refuse > 0
+	s.lose, s.refuse = max(0, s.lose-1), max(0, s.refuse-1)
+	s.mu.Unlock()
+	if refuse {
+		return errDisk
+	}
+	if !lose {
+		return s.Store.Update(ctx, account, change)
+	}
+	err := s.Store.Update(ctx, account, func(r *store.Record) error {
+		if err := change(r); err != nil {
+			return err
+		}
+		return errDisk
+	})
+	return err
+}
+
+func TestRotatedTokenThatWasNotSavedIsSavedNext(t *testing.T) {
+	broken := &brokenStore{Store: store.NewMemory()}
+	f := newFixture(t, fixtureOptions{store: broken})
+	f.signedIn(0)
+	broken.lose = 2
+	// The provider has rotated. What it gave is not durable, so it is not handed out.
+	f.fails(Retry, "store")
+	f.fails(Retry, "store")
+	if n := f.id.count(""); n != 1 {
+		t.Fatalf("%d requests; want 1", n)
+	}
+	if got := f.record().Token.Refresh.Reveal(); got != "first-refresh-secret" {
+		t.Fatalf("store has %q", got)
+	}
+	f.get("access-001-secret")
+	if n := f.id.count(""); n != 1 {
+		t.Errorf("%d requests: the old refresh token was presented again", n)
+	}
+	if r := f.record(); r.Token.Refresh.Reveal() != "refresh-001-secret" || r.Problem != nil {
+		t.Errorf("store has %q, problem %+v", r.Token.Refresh.Reveal(), r.Problem)
+	}
+}
+
+func TestUnsavedTokenThatExpiresIsTheOneThatIsRefreshed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		broken := &brokenStore{Store: store.NewMemory()}
+		f := newFixture(t, fixtureOptions{store: broken})
+		f.signedIn(0)
+		broken.lose = 1
+		f.fails(Retry, "store")
+		time.Sleep(2 * time.Hour)
+		f.get("access-002-secret")
+		if got := f.id.last().Get("refresh_token"); got != "refresh-001-secret" {
+			t.Errorf("presented %q", got)
+		}
+	})
+}
+
+func TestUnsavedTokenIsDroppedWhenTheStoreHasAnother(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(f *fixture)
+		check  func(f *fixture)
+	}{
+		{"signed in again", func(f *fixture) {
+			f.put(store.Token{Access: NewSecret("new-access"), Expiry: time.Now().Add(time.Hour), Refresh: NewSecret("new-refresh")})
+		}, func(f *fixture) { f.get("new-access") }},
+		{"logged out", func(f *fixture) {
+			if err := f.Logout(context.Background(), ann); err != nil {
+				f.t.Fatal(err)
+			}
+		}, func(f *fixture) { f.fails(SignIn, "not-connected") }},
+		{"logged out by another process", func(f *fixture) {
+			f.store.Update(context.Background(), ann, func(r *store.Record) error { r.Token = nil; return nil })
+		}, func(f *fixture) { f.fails(SignIn, "not-connected") }},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			broken := &brokenStore{Store: store.NewMemory()}
+			f := newFixture(t, fixtureOptions{store: broken})
+			f.signedIn(0)
+			broken.lose = 1
+			f.fails(Retry, "store")
+			tt.change(f)
+			tt.check(f)
+			if n := f.id.count(""); n != 1 {
+				t.Errorf("%d requests", n)
+			}
+		})
+	}
+}
+
+// Without rotation nothing can be lost: mail goes on although the disk is full.
+func TestUnrotatedTokenIsUsedThoughNotSaved(t *testing.T) {
+	broken := &brokenStore{Store: store.NewMemory()}
+	f := newFixture(t, fixtureOptions{store: broken})
+	f.signedIn(0)
+	f.id.then(f.id.reply(map[string]any{"refresh_token": nil}))
+	broken.lose = 1
+	f.get("access-001-secret")
+	broken.refuse = 1
+	f.get("access-001-secret")
+	f.get("access-001-secret")
+	if n := f.id.count(""); n != 1 {
+		t.Errorf("%d requests; want 1", n)
+	}
+	if got := f.record().Token.Access.Reveal(); got != "access-001-secret" {
+		t.Errorf("store has %q", got)
+	}
+}
+
+func TestStoreThatRefusesIsNotAskedOfTheProvider(t *testing.T) {
+	broken := &brokenStore{Store: store.NewMemory()}
+	f := newFixture(t, fixtureOptions{store: broken})
+	f.signedIn(2 * time.Minute)
+	broken.refuse = 1
+	f.get("first-access-secret") // still good for a login
+	f.signedIn(0)
+	broken.refuse = 1
+	p := f.fails(Retry, "store")
+	if !errors.Is(p, store.ErrUnavailable) {
+		t.Errorf("%v does not wrap the store's error", p)
+	}
+	if n := f.id.count(""); n != 0 {
+		t.Errorf("%d requests; want none", n)
+	}
+}
+
+func TestFailureThatWasNotSavedHoldsOffAllTheSame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		broken := &brokenStore{Store: store.NewMemory()}
+		f := newFixture(t, fixtureOptions{store: broken})
+		f.signedIn(0)
+		f.id.then(oauthFailure("invalid_grant", 700082))
+		broken.lose = 1
+		f.fails(SignIn, "AADSTS700082")
+		f.fails(SignIn, "AADSTS700082")
+		if n := f.id.count(""); n != 1 {
+			t.Errorf("%d requests; want 1", n)
+		}
+		time.Sleep(2 * time.Minute)
+		f.id.then(oauthFailure("invalid_grant", 700082))
+		if wait := time.Until(f.fails(SignIn, "AADSTS700082").RetryAt); wait != 4*time.Minute {
+			t.Errorf("second hold-off %v", wait)
+		}
+	})
+}
