@@ -1,0 +1,198 @@
+package emulator
+
+import (
+	"bufio"
+	"crypto/tls"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// writeTimeout ends a session whose client reads nothing at all for so long.
+const writeTimeout = 5 * time.Minute
+
+// session is one connection, from its TLS handshake to its end. Its front runs in run; after the login imapserver
+// drives it through mailConn.
+type session struct {
+	id    int
+	m     *IMAP
+	opt   MailOptions
+	raw   net.Conn // TCP, for a reset
+	conn  *tls.Conn
+	br    *bufio.Reader
+	since time.Time
+
+	login   atomic.Pointer[login] // nil before the login
+	idle    atomic.Bool           // the IDLE continuation went out, DONE has not come
+	frozen  atomic.Bool           // reads and writes vanish
+	expired atomic.Bool           // the access token's life is over
+	lost    atomic.Bool           // authenticated but not connected
+	cut     atomic.Bool           // reset in the middle of the next literal
+
+	expiry *time.Timer
+	out    outbound
+
+	gone   chan struct{} // closed by abort
+	abort  func()        // closes the connection; who drives the session notices
+	finish func()        // the session is over: called by who drives it
+}
+
+// login is who a session belongs to.
+type login struct {
+	mailbox string
+	owner   string
+	token   *accessToken
+	box     *mailbox
+}
+
+func newSession(m *IMAP, id int, conn net.Conn, rec *record) *session {
+	s := &session{
+		id:    id,
+		m:     m,
+		opt:   m.options,
+		raw:   conn,
+		conn:  tls.Server(conn, m.tls),
+		since: time.Now(),
+		gone:  make(chan struct{}),
+	}
+	s.br = bufio.NewReader(recorded{s.conn, rec})
+	s.out.conn = s.conn
+	s.abort = sync.OnceFunc(func() {
+		close(s.gone)
+		s.conn.Close()
+	})
+	s.finish = sync.OnceFunc(func() {
+		s.abort()
+		if s.expiry != nil {
+			s.expiry.Stop()
+		}
+		m.end(s)
+		m.log.Debug("imap session ended", "session", id)
+	})
+	return s
+}
+
+// run takes the session through its front and hands it to imapserver.
+func (s *session) run() {
+	defer func() {
+		if v := recover(); v != nil { // one session's bug does not end a test run
+			s.m.log.Error("imap session panicked", "session", s.id, "panic", v)
+			s.finish()
+		}
+	}()
+	if limit := s.opt.preAuthTimeout(); limit > 0 {
+		s.conn.SetDeadline(s.since.Add(limit))
+	}
+	if s.conn.Handshake() == nil && s.greet() && s.front() {
+		s.conn.SetReadDeadline(time.Time{})
+		if s.m.handOff.give(&mailConn{Conn: s.conn, s: s}) {
+			return
+		}
+	}
+	s.finish()
+}
+
+func (s *session) mailbox() string {
+	if l := s.login.Load(); l != nil {
+		return l.mailbox
+	}
+	return ""
+}
+
+func (s *session) describe() Session {
+	d := Session{ID: s.id, Remote: s.raw.RemoteAddr().String(), State: "login", Since: s.since}
+	if l := s.login.Load(); l != nil {
+		d.Mailbox, d.Owner, d.State = l.mailbox, l.owner, "ready"
+	}
+	switch {
+	case s.frozen.Load():
+		d.State = "frozen"
+	case s.lost.Load():
+		d.State = "not connected"
+	case s.idle.Load():
+		d.State = "idle"
+	}
+	return d
+}
+
+// reset ends the connection with a TCP RST.
+func (s *session) reset() {
+	resetConn(s.raw)
+	s.abort()
+}
+
+// say writes lines of the emulator's own.
+func (s *session) say(lines ...string) {
+	if s.frozen.Load() {
+		return
+	}
+	var b []byte
+	for _, line := range lines {
+		b = append(append(b, line...), "\r\n"...)
+	}
+	if s.out.write(b) != nil {
+		s.abort()
+	}
+	s.farewell()
+}
+
+// bye says "* BYE text" as soon as no answer is half sent, and closes. It does not wait for a slow client.
+func (s *session) bye(text string) {
+	line := "* BYE " + text + "\r\n"
+	s.out.last.Store(&line)
+	s.farewell()
+}
+
+// farewell sends the BYE that waits, if any; every write ends with it.
+func (s *session) farewell() {
+	if s.out.last.Load() == nil || s.frozen.Load() {
+		return
+	}
+	if s.out.sayLast() {
+		s.abort()
+	}
+}
+
+// tokenExpired is Exchange's end of a session: at once in IDLE, else with the next command.
+func (s *session) tokenExpired() {
+	if s.opt.KeepExpired {
+		return
+	}
+	s.expired.Store(true)
+	if s.idle.Load() {
+		s.sayExpired()
+	}
+}
+
+func (s *session) sayExpired() {
+	s.out.last.Store(s.opt.expiredLine())
+	s.farewell()
+}
+
+// wait pauses the session; false when it ended meanwhile.
+func (s *session) wait(d time.Duration) bool {
+	if d <= 0 {
+		return true
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-s.gone:
+		return false
+	}
+}
+
+// recorded keeps what is read.
+type recorded struct {
+	net.Conn
+	rec *record
+}
+
+func (r recorded) Read(p []byte) (int, error) {
+	n, err := r.Conn.Read(p)
+	r.rec.add(p[:n])
+	return n, err
+}
