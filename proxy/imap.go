@@ -1,0 +1,25 @@
+package proxy
+
+import "postern/auth"
+
+// IMAP is the front, the upstream login and the tap of IMAP4rev1 (RFC 3501) and IMAP4rev2 (RFC 9051).
+func IMAP() Protocol { return imap{} }
+
+type imap struct{}
+
+func (imap) implicitTLS() bool                    { return true }
+func (imap) name() string                         { return "imap" }
+func (imap) address(p auth.Provider) string       { return p.IMAP }
+func (imap) client(w *wire, o frontOptions) front { return &imapFront{w: w, o: o} }
+
+func (imap) watch(login auth.Login, refused func(text string)) tap {
+	rule := afterLogin
+	if login.ReadOnly {
+		rule = readOnly
+	}
+	return newIMAPTap(rule, refused)
+}
+
+func (imap) allows(login auth.Login) error { return reads(login) }
+
+func (imap) places(l Limits) int { return l.PerMailbox }

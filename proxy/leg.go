@@ -1,0 +1,93 @@
+package proxy
+
+import (
+	"crypto/tls"
+	"net"
+	"time"
+)
+
+// leg is one side of a relay: the connection to the client or to the upstream, plain or TLS. One
+// goroutine may read while another writes.
+type leg struct {
+	conn net.Conn
+	in   *idleReader // plain
+	rec  *recordConn // TLS
+	fail error       // an error that came together with bytes
+}
+
+func newLeg(conn net.Conn) *leg {
+	if t, ok := conn.(*tls.Conn); ok {
+		if rec, ok := t.NetConn().(*recordConn); ok {
+			return &leg{conn: conn, rec: rec}
+		}
+	}
+	return &leg{conn: conn, in: newIdleReader(conn)}
+}
+
+// read waits for bytes and returns them in a pooled buffer, which the caller releases. With an error there is none.
+func (l *leg) read() (*buffer, error) {
+	if l.rec == nil {
+		return l.in.read()
+	}
+	if l.fail != nil {
+		return nil, l.fail
+	}
+	if err := l.rec.wait(); err != nil {
+		return nil, err
+	}
+	b := getBuffer()
+	for {
+		n, err := l.conn.Read(b.b[b.n:readSize])
+		b.n += n
+		if err != nil {
+			if b.n == 0 {
+				b.release()
+				return nil, err
+			}
+			l.fail = err
+			return b, nil
+		}
+		// A read with less room than a record could leave part of it inside crypto/tls, where waiting for the
+		// socket would not see it.
+		if readSize-b.n < recordSize || !l.rec.recordWaiting() {
+			return b, nil
+		}
+	}
+}
+
+// write sends all of p.
+func (l *leg) write(p []byte) error {
+	if l.rec == nil || len(p) <= recordSize {
+		_, err := l.conn.Write(p)
+		return err
+	}
+	l.rec.cork()
+	_, err := l.conn.Write(p)
+	if flushErr := l.rec.uncork(); err == nil {
+		err = flushErr
+	}
+	return err
+}
+
+// closeWrite tells the other side that nothing more comes, where the connection can say so.
+func (l *leg) closeWrite() error {
+	if c, ok := l.conn.(interface{ CloseWrite() error }); ok {
+		return c.CloseWrite()
+	}
+	return nil
+}
+
+// interrupt ends a read that waits. A write is never interrupted: half a TLS record ruins the stream.
+func (l *leg) interrupt() { l.conn.SetReadDeadline(longAgo) }
+
+// longAgo as a deadline ends whatever waits.
+var longAgo = time.Unix(1, 0)
+
+// keepAlive finds out within minutes that the machine at the other end is gone: an IDLE session says
+// nothing for half an hour by itself.
+func keepAlive(conn net.Conn) {
+	if c, ok := conn.(*net.TCPConn); ok {
+		c.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: 15 * time.Second, Count: 4})
+		noticeDeadPeer(c)
+	}
+}

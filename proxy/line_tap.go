@@ -1,0 +1,313 @@
+package proxy
+
+import (
+	"bytes"
+	"strconv"
+	"sync"
+)
+
+// lineTap watches a relay of a protocol whose commands are lines and whose replies come in their order
+// (SMTP, POP3). A command that its rule forbids goes upstream as another one, which every server refuses:
+// the refusal then comes at its place among the replies, and the bytes behind it are no secret.
+type lineTap struct {
+	rule     func(verb []byte) lineRuling
+	farewell func(why string) []byte
+
+	// used by up only
+	state lineState
+	head  []byte // the line's beginning, until its verb is known
+	held  int    // how many bytes of head came in earlier reads and are not passed on yet
+	left  int64  // octets that are no lines (BDAT)
+	bdat  tail   // the line of a BDAT
+	end   int    // how much of CR LF "." CR LF the content ends with
+	what  follow
+
+	// used by down only
+	lineStart bool
+	code      []byte
+
+	mu      sync.Mutex // guards what follows
+	changed sync.Cond
+	asked   int // commands that went upstream
+	replied int
+	last    string // the last reply's code
+	closed  bool
+}
+
+// lineRuling is what becomes of a command.
+type lineRuling struct {
+	instead string // goes upstream in its place
+	follow  follow
+}
+
+// follow says what comes behind a command's line.
+type follow int
+
+const (
+	followLine    follow = iota // the next command
+	followContent               // a message, up to its dot, if the server agrees (DATA)
+	followOctets                // as many octets as the line says (BDAT)
+)
+
+type lineState int
+
+const (
+	atVerb lineState = iota
+	inVerbLine
+	inSwallowed // the rest of a forbidden line
+	inOctets
+	atReply // the server has yet to agree to a message
+	inContent
+)
+
+// maxVerb is longer than any command's name; what has none in so many bytes is passed as it is.
+const maxVerb = 32
+
+func newLineTap(rule func(verb []byte) lineRuling, farewell func(why string) []byte) *lineTap {
+	t := &lineTap{rule: rule, farewell: farewell, lineStart: true}
+	t.changed.L = &t.mu
+	return t
+}
+
+func (t *lineTap) up(b []byte, forward, _ func([]byte) error) error {
+	from := 0
+	flush := func(to int) error {
+		part := b[from:to]
+		from = to
+		if len(part) == 0 {
+			return nil
+		}
+		return forward(part)
+	}
+	for i := 0; i < len(b); {
+		switch t.state {
+		case atVerb:
+			start, known := i, false
+			for i < len(b) && !known {
+				c := b[i]
+				known = c <= ' ' && len(verbOf(t.head)) > 0 || c == '\n' || len(t.head) == maxVerb
+				if !known {
+					t.head = append(t.head, c)
+					i++
+				}
+			}
+			if !known {
+				if err := flush(start); err != nil {
+					return err
+				}
+				from, t.held = len(b), len(t.head)
+				return nil
+			}
+			if err := flush(start); err != nil {
+				return err
+			}
+			if err := t.decide(forward, &from, i); err != nil {
+				return err
+			}
+		case inVerbLine, inSwallowed:
+			n := bytes.IndexByte(b[i:], '\n')
+			if n < 0 {
+				t.bdat.add(b[i:])
+				i = len(b)
+				if t.state == inSwallowed {
+					from = i
+				}
+				break
+			}
+			line := b[i : i+n+1]
+			i += n + 1
+			if t.state == inSwallowed {
+				from = i
+			}
+			t.lineEnd(line)
+		case inOctets:
+			n := min(t.left, int64(len(b)-i))
+			t.left -= n
+			i += int(n)
+			if t.left == 0 {
+				t.state = atVerb
+			}
+		case atReply:
+			if err := flush(i); err != nil {
+				return err
+			}
+			if err := t.agreed(); err != nil {
+				return err
+			}
+		case inContent:
+			i += t.content(b[i:])
+		}
+	}
+	return flush(len(b))
+}
+
+// decide rules on the verb in head; the line's rest begins at byte i.
+func (t *lineTap) decide(forward func([]byte) error, from *int, i int) error {
+	r := t.rule(verbOf(t.head))
+	t.what = r.follow
+	t.bdat.n = 0
+	var err error
+	switch {
+	case r.instead != "":
+		t.count()
+		t.state = inSwallowed
+		*from = i
+		err = forward([]byte(r.instead + "\r\n"))
+	default:
+		t.count()
+		t.state = inVerbLine
+		if t.held > 0 {
+			err = forward(t.head[:t.held])
+		}
+	}
+	t.head, t.held = t.head[:0], 0
+	return err
+}
+
+// verbOf leaves out what stands before a verb: no server should take it so, but one that does must not get
+// a password.
+func verbOf(head []byte) []byte {
+	return bytes.TrimLeftFunc(head, func(r rune) bool { return r <= ' ' })
+}
+
+// count notes a command before the upstream can answer it.
+func (t *lineTap) count() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.asked++
+}
+
+// lineEnd finds out what follows a line whose last part is given.
+func (t *lineTap) lineEnd(line []byte) {
+	swallowed := t.state == inSwallowed
+	t.state = atVerb
+	if swallowed {
+		return
+	}
+	switch t.what {
+	case followContent:
+		t.state = atReply
+	case followOctets:
+		t.bdat.add(line)
+		if n := bdatSize(t.bdat.b[:t.bdat.n]); n > 0 {
+			t.state, t.left = inOctets, n
+		}
+	}
+}
+
+// bdatSize reads "BDAT 123 LAST" (RFC 3030 section 2), of which the end is enough.
+func bdatSize(line []byte) int64 {
+	fields := bytes.Fields(line)
+	if n := len(fields); n > 0 && bytes.EqualFold(fields[n-1], []byte("LAST")) {
+		fields = fields[:n-1]
+	}
+	if len(fields) == 0 {
+		return 0
+	}
+	n, err := strconv.ParseInt(string(fields[len(fields)-1]), 10, 64)
+	if err != nil || n < 0 {
+		return 0
+	}
+	return n
+}
+
+// agreed waits for the reply to the last command: 354 means that a message follows.
+func (t *lineTap) agreed() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for t.replied < t.asked && !t.closed {
+		t.changed.Wait()
+	}
+	if t.replied < t.asked {
+		return errTapClosed
+	}
+	t.state = atVerb
+	if t.last == "354" {
+		t.state, t.end = inContent, 2 // the command's own line end counts: a message may be a dot alone
+	}
+	return nil
+}
+
+const endOfContent = "\r\n.\r\n"
+
+// content returns how many bytes of b belong to the message.
+func (t *lineTap) content(b []byte) int {
+	for i := 0; i < len(b); i++ {
+		if t.end == 0 {
+			n := bytes.IndexByte(b[i:], '\r')
+			if n < 0 {
+				return len(b)
+			}
+			i += n
+		}
+		switch c := b[i]; {
+		case c == endOfContent[t.end]:
+			if t.end++; t.end == len(endOfContent) {
+				t.state, t.end = atVerb, 0
+				t.count() // the message itself gets a reply
+				return i + 1
+			}
+		case c == '\r':
+			t.end = 1
+		default:
+			t.end = 0
+		}
+	}
+	return len(b)
+}
+
+// down counts replies: the last line of one has no hyphen behind its code.
+func (t *lineTap) down(b []byte) int {
+	if t.farewell == nil { // nothing of ours is ever said
+		if b[len(b)-1] == '\n' {
+			return len(b)
+		}
+		return -1
+	}
+	last := -1
+	for i, c := range b {
+		if t.lineStart {
+			t.code, t.lineStart = t.code[:0], false
+		}
+		if c == '\n' {
+			t.lineStart = true
+			if t.reply() {
+				last = i + 1
+			}
+			continue
+		}
+		if len(t.code) < 4 {
+			t.code = append(t.code, c)
+		}
+	}
+	return last
+}
+
+// reply notes a reply whose last line has ended, and says whether nothing is owed after it.
+func (t *lineTap) reply() bool {
+	if len(t.code) < 3 || t.code[0] < '2' || t.code[0] > '5' || len(t.code) > 3 && t.code[3] == '-' {
+		return false
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.replied++
+	t.last = string(t.code[:3])
+	t.changed.Broadcast()
+	return t.replied == t.asked && t.last != "354"
+}
+
+func (t *lineTap) doing() string { return "" }
+
+func (t *lineTap) goodbye(why string) []byte {
+	if t.farewell == nil {
+		return nil
+	}
+	return t.farewell(why)
+}
+
+func (t *lineTap) close() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.closed = true
+	t.changed.Broadcast()
+}

@@ -1,0 +1,123 @@
+package proxy
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"sync"
+	"time"
+)
+
+// Serve accepts clients of one protocol on ln until ctx ends, then says goodbye to the sessions that it
+// started, at a safe boundary where one comes within Limits.DrainTime, and returns nil when the last has
+// ended. It closes ln. Any other error is one that accepting can not recover from. Serve may run once per
+// listener, on several listeners at once.
+func (s *Server) Serve(ctx context.Context, ln net.Listener, p Protocol) error {
+	s.prepare()
+	stop := context.AfterFunc(ctx, func() {
+		ln.Close()
+		s.ending.Store(true)
+		s.spares.closeAll()
+	})
+	defer stop()
+	defer ln.Close()
+	_, implicitTLS := ln.(*tlsListener)
+	s.Log.Info("listener ready", "proto", p.name(), "address", ln.Addr().String(), "tls", implicitTLS)
+
+	var running sync.WaitGroup
+	defer running.Wait()
+	for {
+		conn, err := s.accept(ctx, ln)
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return err
+		}
+		if !s.admit(conn) {
+			continue
+		}
+		running.Go(func() {
+			defer func() { <-s.sessions }()
+			s.newSession(conn, p).run(ctx)
+		})
+	}
+}
+
+// accept waits out the errors that pass by themselves: a server that stops because file descriptors ran
+// out for a moment would take every later client down with it.
+func (s *Server) accept(ctx context.Context, ln net.Listener) (net.Conn, error) {
+	for wait := 5 * time.Millisecond; ; wait = min(2*wait, time.Second) {
+		conn, err := ln.Accept()
+		if err == nil {
+			return conn, nil
+		}
+		if ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
+			return nil, err
+		}
+		s.Log.Error("accept failed", "err", err, "retry_in", wait)
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(wait):
+		}
+	}
+}
+
+// admit takes a place for a new connection, or closes it when all are taken.
+func (s *Server) admit(conn net.Conn) bool {
+	select {
+	case s.sessions <- struct{}{}:
+		return true
+	default:
+		s.Log.Warn("connection refused", "reason", "too many sessions", "remote", conn.RemoteAddr().String(),
+			"limit", cap(s.sessions))
+		conn.Close()
+		return false
+	}
+}
+
+// ListenTLS makes a listener whose clients speak TLS from the first byte (RFC 8314 section 3). The
+// handshake happens in the session, so that a silent client holds up nobody.
+func ListenTLS(ln net.Listener, config *tls.Config) net.Listener {
+	return &tlsListener{Listener: ln, config: config}
+}
+
+type tlsListener struct {
+	net.Listener
+	config *tls.Config
+}
+
+func (l *tlsListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &pendingTLS{Conn: conn, config: l.config}, nil
+}
+
+// pendingTLS is an accepted connection on which the session has to do a TLS handshake first.
+type pendingTLS struct {
+	net.Conn
+	config *tls.Config
+}
+
+// SessionInfo is one session as `postern status` shows it.
+type SessionInfo struct {
+	ID       uint64    `json:"id"`
+	Protocol string    `json:"protocol"`
+	Account  string    `json:"account,omitempty"` // empty before login
+	Password string    `json:"password,omitempty"`
+	Doing    string    `json:"doing,omitempty"` // "idle in INBOX", "in Sent" …
+	Remote   string    `json:"remote"`
+	Since    time.Time `json:"since"`
+	Up       int64     `json:"bytes_up"`
+	Down     int64     `json:"bytes_down"`
+}
+
+// Sessions lists the sessions under way, oldest first. Any goroutine may call it.
+func (s *Server) Sessions() []SessionInfo { return s.registry.list() }
+
+// EndSessions says goodbye to the live sessions of an account, as `postern logout` asks. It does not wait.
+func (s *Server) EndSessions(account string, why error) int { return s.registry.end(account, why) }

@@ -1,0 +1,300 @@
+package proxy
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"postern/auth"
+)
+
+// session is one client's connection from accept to end.
+type session struct {
+	server   *Server
+	protocol Protocol
+	conn     net.Conn
+	remote   string
+	since    time.Time
+	log      *slog.Logger
+	cancel   context.CancelCauseFunc
+	leave    func() // gives the place at the mailbox back
+
+	up, down atomic.Int64
+
+	// guarded by registry.mu
+	id             uint64
+	account, label string
+	tap            tap
+}
+
+func (s *Server) newSession(conn net.Conn, p Protocol) *session {
+	return &session{server: s, protocol: p, conn: conn, remote: conn.RemoteAddr().String(), since: time.Now()}
+}
+
+// run is a session from its first byte to its last.
+func (s *session) run(ctx context.Context) {
+	ctx, s.cancel = context.WithCancelCause(ctx)
+	defer s.cancel(nil)
+	s.server.registry.add(s)
+	defer s.server.registry.remove(s)
+	s.leave = func() {}
+	defer func() { s.leave() }()
+	s.log = s.server.Log.With("conn", s.id, "proto", s.protocol.name(), "remote", s.remote)
+	defer s.conn.Close()
+
+	// Handshakes and parsing need a deep stack once; the relay that may follow for days needs little. So
+	// the login runs on a goroutine of its own, whose stack goes with it.
+	var r *relayJob
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		r = s.login(ctx)
+	}()
+	<-done
+	if r == nil {
+		return
+	}
+	why := r.run(ctx, r.earlyUp, r.earlyDown)
+	s.log.Info("session ended", "account", s.account, "dur", time.Since(s.since).Round(time.Millisecond),
+		"up", s.up.Load(), "down", s.down.Load(), "why", why.Error())
+}
+
+// relayJob is a relay ready to run.
+type relayJob struct {
+	relay
+	earlyUp, earlyDown []byte
+}
+
+// login leads a client from the greeting to a relay; nil when it did not get there.
+func (s *session) login(ctx context.Context) *relayJob {
+	limits := s.server.Limits
+	select {
+	case s.server.preLogin <- struct{}{}:
+		defer func() { <-s.server.preLogin }()
+	default:
+		s.log.Warn("connection refused", "reason", "too many clients that have not logged in")
+		return nil
+	}
+	keepAlive(s.conn)
+	w, err := s.secure(ctx, limits.PreLoginTime)
+	if err != nil {
+		s.log.Info("TLS with the client failed", "err", err)
+		return nil
+	}
+	// Ending the session ends whatever this wire waits for.
+	stop := context.AfterFunc(ctx, func() { s.conn.SetDeadline(longAgo) })
+	defer stop()
+
+	front := s.protocol.client(w, s.frontOptions(w))
+	job, err := s.converse(ctx, w, front)
+	if err != nil {
+		s.sayWhy(ctx, front, w, err)
+		w.release()
+	}
+	return job
+}
+
+// secure does the TLS handshake that the listener asks for.
+func (s *session) secure(ctx context.Context, limit time.Duration) (*wire, error) {
+	p, ok := s.conn.(*pendingTLS)
+	if !ok {
+		w := newWire(s.conn)
+		w.within(limit)
+		return w, nil
+	}
+	s.conn = p.Conn
+	conn := tls.Server(newRecordConn(p.Conn), p.config)
+	ctx, cancel := context.WithTimeout(ctx, min(limit, 30*time.Second))
+	defer cancel()
+	if err := conn.HandshakeContext(ctx); err != nil {
+		return nil, err
+	}
+	w := newWire(conn)
+	w.within(limit)
+	return w, nil
+}
+
+func (s *session) frontOptions(w *wire) frontOptions {
+	o := frontOptions{
+		badCommands: s.server.Limits.BadCommands,
+		known:       s.server.knowledge.features(s.protocol),
+		note:        func(event string, attrs ...any) { s.log.Debug(event, attrs...) },
+	}
+	if _, already := w.conn.(*tls.Conn); already {
+		return o
+	}
+	o.needTLS = !s.server.AllowInsecure && !isLoopback(s.conn.RemoteAddr())
+	if s.server.TLS != nil {
+		o.startTLS = func() error {
+			conn := tls.Server(newRecordConn(s.conn), s.server.TLS)
+			if err := conn.Handshake(); err != nil {
+				return err
+			}
+			w.replaceConn(conn)
+			return nil
+		}
+	}
+	return o
+}
+
+// isLoopback says whether nobody but this machine can hear the client.
+func isLoopback(a net.Addr) bool {
+	tcp, ok := a.(*net.TCPAddr)
+	return !ok || tcp.IP.IsLoopback()
+}
+
+// converse answers the client until it is logged in and its upstream is ready.
+func (s *session) converse(ctx context.Context, w *wire, f front) (*relayJob, error) {
+	if err := f.greet(); err != nil {
+		return nil, err
+	}
+	if err := s.notTLS(w); err != nil {
+		return nil, err
+	}
+	for failures := 0; ; {
+		o, err := f.login()
+		if err != nil {
+			return nil, err
+		}
+		w.within(0) // waiting for the upstream is not the client's fault
+		login, up, err := s.enter(ctx, o)
+		w.within(s.server.Limits.PreLoginTime)
+		if err == nil {
+			return s.handOver(w, f, login, up)
+		}
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		if err := f.refuse(s.refused(o, login, err)); err != nil {
+			return nil, err
+		}
+		if failures++; failures >= s.server.Limits.Failures {
+			return nil, errTooManyFailures
+		}
+	}
+}
+
+var errTooManyFailures = errors.New("too many refused logins")
+
+// enter checks the local password and logs in upstream.
+func (s *session) enter(ctx context.Context, o offer) (auth.Login, *upstream, error) {
+	login, err := s.checkPassword(ctx, o)
+	if err != nil {
+		return auth.Login{}, nil, err
+	}
+	if err := s.protocol.allows(login); err != nil {
+		return login, nil, err
+	}
+	key := gateKey(s.protocol, login.Account)
+	leave, err := s.server.gates.enter(ctx, key, s.protocol.places(s.server.Limits), s.server.Limits.Patience)
+	if err != nil {
+		return login, nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.server.Limits.LoginTime)
+	defer cancel()
+	up, err := s.server.connect(ctx, s.protocol, login.Account)
+	if err != nil {
+		leave()
+		if pause, ok := pauseAsked(deepest(err).Error()); ok {
+			s.server.gates.shut(key, pause, deepest(err).Error())
+		}
+		return login, nil, err
+	}
+	s.leave = leave
+	return login, up, nil
+}
+
+// deepest is the first cause of an error: the server's own words, where it has said any.
+func deepest(err error) error {
+	for {
+		next := errors.Unwrap(err)
+		if next == nil {
+			return err
+		}
+		err = next
+	}
+}
+
+// refused sorts and logs a refusal.
+func (s *session) refused(o offer, login auth.Login, err error) refusal {
+	account := login.Account.Email
+	r := s.server.refuse(account, err)
+	if account == "" {
+		account = printable(o.user)
+	}
+	attrs := []any{"account", account, "password", login.Label, "reason", r.kind.String(), "err", err, "audit", true}
+	if cause := deepest(err); cause != err {
+		attrs = append(attrs, "cause", cause)
+	}
+	s.log.Warn("login refused", attrs...)
+	return r
+}
+
+// handOver answers the client's login with the upstream's words and makes the relay.
+func (s *session) handOver(w *wire, f front, login auth.Login, up *upstream) (*relayJob, error) {
+	if err := f.accept(up.welcome); err != nil {
+		up.wire.conn.Close()
+		up.wire.release()
+		return nil, err
+	}
+	watch := s.protocol.watch(login, s.serverRefused(login.Account))
+	s.server.registry.loggedIn(s, login, watch)
+	s.log.Info("login accepted", "account", login.Account.Email, "password", login.Label, "mailbox", login.Account.Mailbox,
+		"upstream", up.wire.conn.RemoteAddr().String(), "audit", true)
+	clientConn, earlyUp := w.detach()
+	upstreamConn, earlyDown := up.wire.detach()
+	clientConn.SetDeadline(time.Time{})
+	upstreamConn.SetDeadline(time.Time{})
+	return &relayJob{
+		relay: relay{
+			client: newLeg(clientConn), upstream: newLeg(upstreamConn), tap: watch,
+			up: &s.up, down: &s.down,
+			grace: s.server.Limits.HalfCloseTime, drain: s.server.Limits.DrainTime,
+		},
+		earlyUp: earlyUp, earlyDown: earlyDown,
+	}, nil
+}
+
+// serverRefused learns from what the server says within a session: a mailbox that wants a pause gets it, and
+// one that has gone is probed again at the next login.
+func (s *session) serverRefused(account auth.Account) func(string) {
+	key := gateKey(s.protocol, account)
+	return func(text string) {
+		if pause, ok := pauseAsked(text); ok {
+			s.server.gates.shut(key, pause, printable(text))
+			s.log.Warn("throttled", "account", account.Email, "pause", pause, "said", printable(text))
+		}
+		if _, _, gone := cutFold(text, "authenticated but not connected"); gone {
+			s.server.knowledge.forget(s.protocol, s.protocol.address(account.Provider), key)
+			s.log.Warn("mailbox does not answer", "account", account.Email, "said", printable(text))
+		}
+	}
+}
+
+// sayWhy ends a session that did not come to a relay.
+func (s *session) sayWhy(ctx context.Context, f front, w *wire, err error) {
+	s.conn.SetWriteDeadline(time.Now().Add(time.Second))
+	switch {
+	case ctx.Err() != nil:
+		f.bye("Postern: " + context.Cause(ctx).Error())
+	case endsQuietly(err):
+		s.log.Debug("client left before login")
+		return
+	case isTimeout(err):
+		f.bye("no login in time")
+	case errors.Is(err, errTLSOnPlainPort):
+		f.bye(err.Error())
+	case errors.Is(err, errTooManyFailures), errors.Is(err, errTooManyBad), errors.Is(err, errLineTooLong), errors.Is(err, errOutOfStep):
+		f.bye(err.Error())
+	}
+	s.log.Info("session ended before login", "why", err.Error())
+}
+
+func isTimeout(err error) bool {
+	nerr, ok := errors.AsType[net.Error](err)
+	return ok && nerr.Timeout()
+}

@@ -1,0 +1,25 @@
+package proxy
+
+import "postern/auth"
+
+// SMTP is the front, the upstream login and the tap of message submission (RFC 6409, RFC 4954).
+func SMTP() Protocol { return smtp{} }
+
+type smtp struct{}
+
+func (smtp) name() string                         { return "smtp" }
+func (smtp) address(p auth.Provider) string       { return p.SMTP }
+func (smtp) implicitTLS() bool                    { return false }
+func (smtp) client(w *wire, o frontOptions) front { return &smtpFront{w: w, o: o} }
+func (smtp) watch(auth.Login, func(string)) tap {
+	return newLineTap(smtpAfterLogin, smtpGoodbye)
+}
+
+func (smtp) allows(login auth.Login) error {
+	if login.ReadOnly {
+		return errNotAllowed("this local password may only read")
+	}
+	return nil
+}
+
+func (smtp) places(l Limits) int { return l.Submissions }

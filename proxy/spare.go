@@ -1,0 +1,141 @@
+package proxy
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"postern/auth"
+)
+
+// A spare is an upstream connection that has been taken as far as it goes without a token, for an account
+// whose clients have connected lately: their next login costs one round trip instead of four.
+
+const (
+	// spareLife is less than what servers allow before login: Exchange closes after a minute.
+	spareLife = 45 * time.Second
+	// spareRecent is how long after an account's last login a spare that has grown old is replaced.
+	spareRecent = 5 * time.Minute
+)
+
+// spares holds at most one connection per mailbox.
+type spares struct {
+	mu    sync.Mutex // guards byKey
+	byKey map[string]*spare
+}
+
+type spare struct {
+	conn   *opened // nil while it is being made
+	retire *time.Timer
+	used   time.Time // the account's last login
+}
+
+// take returns the mailbox's spare if it is there and alive.
+func (s *spares) take(key string) *opened {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sp := s.byKey[key]
+	if sp == nil || sp.conn == nil {
+		return nil
+	}
+	conn := sp.conn
+	sp.retire.Stop()
+	delete(s.byKey, key)
+	if !conn.quiet() {
+		conn.close()
+		return nil
+	}
+	return conn
+}
+
+// quiet says whether a server that owes nothing has indeed said nothing, and has not gone.
+func (c *opened) quiet() bool {
+	c.tcp.SetReadDeadline(longAgo)
+	_, err := c.wire.br.Peek(1)
+	c.tcp.SetReadDeadline(time.Time{})
+	return err != nil && isTimeout(err)
+}
+
+// reserve claims the making of a mailbox's spare; false when there is one, or one is being made.
+func (s *spares) reserve(key string, used time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.byKey[key] != nil {
+		s.byKey[key].used = used
+		return false
+	}
+	if s.byKey == nil {
+		s.byKey = map[string]*spare{}
+	}
+	s.byKey[key] = &spare{used: used}
+	return true
+}
+
+// park keeps a connection until somebody takes it or it is old, when grownOld is called; conn may be nil,
+// when making it failed.
+func (s *spares) park(key string, conn *opened, grownOld func(used time.Time)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sp := s.byKey[key]
+	if sp == nil || conn == nil { // everything was closed meanwhile, or there is nothing to keep
+		delete(s.byKey, key)
+		if conn != nil {
+			conn.close()
+		}
+		return
+	}
+	sp.conn = conn
+	sp.retire = time.AfterFunc(spareLife, func() {
+		if s.drop(key, sp) {
+			grownOld(sp.used)
+		}
+	})
+}
+
+// drop closes one spare, if it is still the mailbox's.
+func (s *spares) drop(key string, sp *spare) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.byKey[key] != sp {
+		return false
+	}
+	delete(s.byKey, key)
+	sp.conn.close()
+	return true
+}
+
+// closeAll ends every spare, and those that are being made as soon as they are.
+func (s *spares) closeAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, sp := range s.byKey {
+		if sp.conn != nil {
+			sp.retire.Stop()
+			sp.conn.close()
+		}
+	}
+	clear(s.byKey)
+}
+
+// makeSpare prepares for the next login of an account that logged in at the time used. It returns at once.
+func (s *Server) makeSpare(p Protocol, account auth.Account, address string, used time.Time) {
+	key := gateKey(p, account)
+	if s.NoSpares || s.ending.Load() || !s.spares.reserve(key, used) {
+		return
+	}
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), s.Limits.LoginTime)
+		defer cancel()
+		conn, err := s.open(ctx, p, account, address)
+		if err != nil {
+			s.Log.Debug("no spare connection", "account", account.Email, "proto", p.name(), "err", err)
+		} else {
+			conn.tcp.SetDeadline(time.Time{})
+		}
+		s.spares.park(key, conn, func(used time.Time) {
+			if time.Since(used) < spareRecent {
+				s.makeSpare(p, account, address, used)
+			}
+		})
+	}()
+}
