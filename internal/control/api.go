@@ -1,0 +1,33 @@
+package control
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+)
+
+// API is what the command line asks over the socket. Whoever can open the socket is the user that runs the
+// daemon.
+func (s *Server) API() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, r *http.Request) {
+		st, err := s.status(r.Context())
+		answer(w, st, err)
+	})
+	mux.HandleFunc("POST /v1/accounts/{account}/end-sessions", func(w http.ResponseWriter, r *http.Request) {
+		n := s.Sessions.EndSessions(r.PathValue("account"), errSignedOut)
+		answer(w, map[string]int{"ended": n}, nil)
+	})
+	return mux
+}
+
+var errSignedOut = errors.New("the account was signed out")
+
+func answer(w http.ResponseWriter, v any, err error) {
+	w.Header().Set("Content-Type", "application/json")
+	if err != nil {
+		w.WriteHeader(http.StatusInternalServerError)
+		v = map[string]string{"error": err.Error()}
+	}
+	json.NewEncoder(w).Encode(v)
+}

@@ -1,0 +1,74 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// ErrNotRunning means that no daemon serves the state directory.
+var ErrNotRunning = errors.New("postern serve is not running")
+
+// Client asks the daemon of one state directory. The zero value is of no use; call NewClient.
+type Client struct {
+	http *http.Client
+}
+
+// NewClient makes a client; it connects with each call.
+func NewClient(stateDir string) *Client {
+	path := SocketPath(stateDir)
+	return &Client{http: &http.Client{
+		Timeout: 10 * time.Second,
+		Transport: &http.Transport{
+			DisableKeepAlives: true,
+			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+				conn, err := (&net.Dialer{}).DialContext(ctx, "unix", path)
+				if err != nil {
+					return nil, fmt.Errorf("%w (%w)", ErrNotRunning, err)
+				}
+				return conn, nil
+			},
+		},
+	}}
+}
+
+// Status asks for the daemon's state; ErrNotRunning.
+func (c *Client) Status(ctx context.Context) (st Status, err error) {
+	err = c.call(ctx, http.MethodGet, "/v1/status", &st)
+	return st, err
+}
+
+// EndSessions says goodbye to the live sessions of an account and returns how many there were; ErrNotRunning.
+func (c *Client) EndSessions(ctx context.Context, account string) (int, error) {
+	var ended struct{ Ended int }
+	err := c.call(ctx, http.MethodPost, "/v1/accounts/"+url.PathEscape(account)+"/end-sessions", &ended)
+	return ended.Ended, err
+}
+
+func (c *Client) call(ctx context.Context, method, path string, into any) error {
+	req, err := http.NewRequestWithContext(ctx, method, "http://postern"+path, nil)
+	if err != nil {
+		return err
+	}
+	res, err := c.http.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(res.Body, 16<<20))
+	if err != nil {
+		return err
+	}
+	if res.StatusCode != http.StatusOK {
+		var e struct{ Error string }
+		json.Unmarshal(body, &e)
+		return fmt.Errorf("the daemon answered %s: %s", res.Status, e.Error)
+	}
+	return json.Unmarshal(body, into)
+}

@@ -1,0 +1,49 @@
+// Package control shows a running daemon and takes orders for it: a local API on a Unix socket, which the
+// command line uses, and the web page for a person. It owns no account, token or session; it asks auth
+// and proxy. cmd/postern starts it.
+package control
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"postern/auth"
+	"postern/proxy"
+)
+
+// Accounts is what control needs of auth. *auth.Manager is one.
+type Accounts interface {
+	Account(ctx context.Context, email string) (auth.Account, error)
+	Status(ctx context.Context) ([]auth.AccountStatus, error)
+	BeginBrowser(ctx context.Context, email string) (*auth.BrowserSignIn, error)
+}
+
+// Sessions is what control needs of proxy. *proxy.Server is one.
+type Sessions interface {
+	Sessions() []proxy.SessionInfo
+	EndSessions(account string, why error) int
+}
+
+// Server answers for one daemon. All fields but Log must be set before the first request.
+type Server struct {
+	Accounts  Accounts
+	Sessions  Sessions
+	Version   string
+	Listeners []Listener
+	Log       *slog.Logger // nil discards
+	Started   time.Time
+}
+
+// Listener is one address that the daemon listens on.
+type Listener struct {
+	Name    string `json:"name"` // the configuration key: imap, imaps, web …
+	Address string `json:"address"`
+}
+
+func (s *Server) log() *slog.Logger {
+	if s.Log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return s.Log
+}

@@ -1,0 +1,81 @@
+package control
+
+import (
+	"context"
+	"os"
+	"strings"
+	"time"
+
+	"postern/auth"
+	"postern/proxy"
+)
+
+// Status is what `postern status --json` prints. Times are RFC 3339; absent ones are unknown or do not apply.
+type Status struct {
+	Running   bool       `json:"running"` // false: read from the store, no daemon answered
+	Version   string     `json:"version"`
+	PID       int        `json:"pid,omitempty"`
+	Started   *time.Time `json:"started,omitempty"`
+	Listeners []Listener `json:"listeners,omitempty"`
+	Accounts  []Account  `json:"accounts"`
+}
+
+// Account is one account in a Status.
+type Account struct {
+	Account     string              `json:"account"`
+	Provider    string              `json:"provider"`
+	State       string              `json:"state"`
+	SignedInAs  string              `json:"signed_in_as,omitempty"`
+	TokenExpiry *time.Time          `json:"token_expiry,omitempty"`
+	Passwords   int                 `json:"passwords"`
+	Sessions    []proxy.SessionInfo `json:"sessions"`
+	Problem     *Problem            `json:"problem,omitempty"`
+}
+
+// Problem is the last thing that went wrong with an account, and its cure.
+type Problem struct {
+	Class   string     `json:"class"`
+	Code    string     `json:"code"`
+	Say     string     `json:"say"`
+	Cure    string     `json:"cure,omitempty"`
+	RetryAt *time.Time `json:"retry_at,omitempty"`
+}
+
+// ListAccounts joins the accounts with the sessions that belong to them; it also serves when no daemon runs.
+func ListAccounts(states []auth.AccountStatus, sessions []proxy.SessionInfo) []Account {
+	accounts := make([]Account, 0, len(states))
+	for _, st := range states {
+		a := Account{
+			Account: st.Account, Provider: st.Provider, State: st.State, SignedInAs: st.SignedInAs,
+			TokenExpiry: known(st.TokenExpiry), Passwords: st.Passwords, Sessions: []proxy.SessionInfo{},
+		}
+		if p := st.Problem; p != nil {
+			a.Problem = &Problem{Class: p.Class.String(), Code: p.Code, Say: p.Say, Cure: p.Cure, RetryAt: known(p.RetryAt)}
+		}
+		for _, ses := range sessions {
+			if strings.EqualFold(ses.Account, st.Account) {
+				a.Sessions = append(a.Sessions, ses)
+			}
+		}
+		accounts = append(accounts, a)
+	}
+	return accounts
+}
+
+func known(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+func (s *Server) status(ctx context.Context) (Status, error) {
+	states, err := s.Accounts.Status(ctx)
+	if err != nil {
+		return Status{}, err
+	}
+	return Status{
+		Running: true, Version: s.Version, PID: os.Getpid(), Started: known(s.Started), Listeners: s.Listeners,
+		Accounts: ListAccounts(states, s.Sessions.Sessions()),
+	}, nil
+}
