@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"postern/auth"
+)
+
+func runAccountAdd(ctx context.Context, a *app, args []string) error {
+	email, err := oneArgument(args, "the account's address (EMAIL)")
+	if err != nil {
+		return err
+	}
+	m, err := a.accounts()
+	if err != nil {
+		return err
+	}
+	o := a.o
+	if o.provider == "" {
+		o.provider = auth.ProviderFor(email)
+	}
+	if o.clientID == "" {
+		return configError(fmt.Errorf("account %s: no client id: Microsoft and others want every program registered", email),
+			"docs/microsoft.md says how to get one in five minutes; then add --client-id ID")
+	}
+	account := auth.Account{
+		Email: email, Provider: auth.Provider{Name: o.provider}, ClientID: o.clientID, Tenant: o.tenant, Flow: auth.Flow(o.flow),
+		ClientSecretFile: absolute(o.clientSecretFile), ClientCertificate: absolute(o.clientCertificate), ClientKey: absolute(o.clientKey),
+		Mailbox: o.mailbox, SignInAs: o.signInAs,
+	}
+	if err := m.AddAccount(ctx, account); err != nil {
+		return err
+	}
+	a.ui.say("account %s added, with provider %s", email, o.provider)
+	a.ui.say("next: postern login %s", email)
+	return nil
+}
+
+func runAccountRemove(ctx context.Context, a *app, args []string) error {
+	email, err := oneArgument(args, "the account's address (EMAIL)")
+	if err != nil {
+		return err
+	}
+	m, err := a.accounts()
+	if err != nil {
+		return err
+	}
+	if err := m.RemoveAccount(ctx, email); err != nil {
+		return err
+	}
+	a.ui.say("account %s removed, with its tokens and local passwords", email)
+	return nil
+}
+
+// accountRow is an account in `account list --json`.
+type accountRow struct {
+	Account     string     `json:"account"`
+	Provider    string     `json:"provider"`
+	Flow        auth.Flow  `json:"flow"`
+	Mailbox     string     `json:"mailbox"`
+	State       string     `json:"state"`
+	Passwords   int        `json:"passwords"`
+	Declared    bool       `json:"declared"`
+	TokenExpiry *time.Time `json:"token_expiry,omitempty"`
+}
+
+func runAccountList(ctx context.Context, a *app, args []string) error {
+	if err := noArguments(args); err != nil {
+		return err
+	}
+	m, err := a.accounts()
+	if err != nil {
+		return err
+	}
+	states, err := m.Status(ctx)
+	if err != nil {
+		return err
+	}
+	rows := []accountRow{}
+	for _, s := range states {
+		account, err := m.Account(ctx, s.Account)
+		if err != nil {
+			return err
+		}
+		row := accountRow{Account: s.Account, Provider: account.Provider.Name, Flow: account.Flow, Mailbox: account.Mailbox,
+			State: s.State, Passwords: s.Passwords, Declared: account.Declared}
+		if !s.TokenExpiry.IsZero() {
+			row.TokenExpiry = &s.TokenExpiry
+		}
+		rows = append(rows, row)
+	}
+	if a.o.json {
+		return a.ui.json(rows)
+	}
+	if len(rows) == 0 {
+		a.ui.say(`no account yet: "postern account add EMAIL" makes one`)
+		return nil
+	}
+	for _, r := range rows {
+		a.ui.print("%-40s %-16s %-18s %d local passwords\n", r.Account, r.Provider, r.State, r.Passwords)
+	}
+	return nil
+}
+
+// absolute keeps a path good when the daemon runs in another directory.
+func absolute(path string) string {
+	if path == "" {
+		return ""
+	}
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
+}

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"io"
+	"slices"
+	"strings"
+)
+
+// command is one word of the command line, or two ("account add").
+type command struct {
+	name  string
+	args  string // as the help writes them
+	does  string // one line
+	more  string // what the help of this command says besides
+	flags func(*flag.FlagSet, *options)
+	run   func(ctx context.Context, a *app, args []string) error
+}
+
+// options are the flags of all commands together; each command declares those that it takes.
+type options struct {
+	global globalOptions
+
+	addr, provider, clientID, tenant, flow, mailbox, signInAs string
+	clientSecretFile, clientCertificate, clientKey            string
+	label, expires, format                                    string
+	json, device, noBrowser, all, choose                      bool
+}
+
+// globalOptions may stand before the command or among its own flags.
+type globalOptions struct {
+	config, state, logLevel, logFormat string
+}
+
+func (g *globalOptions) declare(f *flag.FlagSet) {
+	f.StringVar(&g.config, "config", g.config, "the configuration `FILE`")
+	f.StringVar(&g.state, "state", g.state, "the `DIR` that keeps accounts and tokens")
+	f.StringVar(&g.logLevel, "log-level", g.logLevel, "debug, info, warn or error")
+	f.StringVar(&g.logFormat, "log-format", g.logFormat, "text or json")
+}
+
+// dispatch finds the command and runs it.
+func dispatch(ctx context.Context, u *ui, args []string) error {
+	o := &options{}
+	args, err := parseFlags(newFlagSet("postern", o, nil), args, true)
+	if errors.Is(err, flag.ErrHelp) {
+		return help(u, nil)
+	}
+	if err != nil {
+		return usageError(`"postern help" lists the commands`, "%w", err)
+	}
+	if len(args) == 0 {
+		return usageError(`"postern help" lists the commands, "postern demo" shows the program at work`, "no command given")
+	}
+	c, rest := findCommand(args)
+	if c == nil {
+		return unknownCommand(args)
+	}
+	rest, err = parseFlags(newFlagSet(c.name, o, c), rest, false)
+	if errors.Is(err, flag.ErrHelp) {
+		return help(u, strings.Fields(c.name))
+	}
+	if err != nil {
+		return usageError("postern help "+c.name, "%s: %w", c.name, err)
+	}
+	a := &app{ui: u, o: o}
+	defer a.close()
+	return c.run(ctx, a, rest)
+}
+
+func newFlagSet(name string, o *options, c *command) *flag.FlagSet {
+	f := flag.NewFlagSet(name, flag.ContinueOnError)
+	f.SetOutput(io.Discard)
+	f.Usage = func() {}
+	o.global.declare(f)
+	if c != nil && c.flags != nil {
+		c.flags(f, o)
+	}
+	return f
+}
+
+// parseFlags takes flags wherever they stand; package flag alone stops at the first argument. With
+// stopAtFirst it does that too, because what follows is the command's.
+func parseFlags(f *flag.FlagSet, args []string, stopAtFirst bool) (rest []string, err error) {
+	for {
+		if err := f.Parse(args); err != nil {
+			return nil, err
+		}
+		left := f.Args()
+		if len(left) == 0 || stopAtFirst {
+			return append(rest, left...), nil
+		}
+		if n := len(args) - len(left); n > 0 && args[n-1] == "--" {
+			return append(rest, left...), nil
+		}
+		rest = append(rest, left[0])
+		args = left[1:]
+	}
+}
+
+func findCommand(args []string) (*command, []string) {
+	for n := min(2, len(args)); n > 0; n-- {
+		name := strings.Join(args[:n], " ")
+		if i := slices.IndexFunc(commands(), func(c command) bool { return c.name == name }); i >= 0 {
+			c := commands()[i]
+			return &c, args[n:]
+		}
+	}
+	return nil, nil
+}
+
+func unknownCommand(args []string) error {
+	var under []string
+	for _, c := range commands() {
+		if strings.HasPrefix(c.name, args[0]+" ") {
+			under = append(under, `"postern `+c.name+`"`)
+		}
+	}
+	if len(under) > 0 {
+		return usageError("one of "+strings.Join(under, ", "), "%s: which one", args[0])
+	}
+	return usageError(`"postern help" lists the commands`, "unknown command %q", args[0])
+}
+
+// oneArgument is the EMAIL that most commands want.
+func oneArgument(args []string, what string) (string, error) {
+	switch len(args) {
+	case 1:
+		return args[0], nil
+	case 0:
+		return "", usageError("", "%s is missing", what)
+	}
+	return "", usageError("", "unexpected argument %q", args[1])
+}
+
+func noArguments(args []string) error {
+	if len(args) > 0 {
+		return usageError("", "unexpected argument %q", args[0])
+	}
+	return nil
+}

@@ -1,0 +1,316 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"postern/internal/emulator"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"postern": func() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
+	})
+}
+
+// TestScripts types commands as a user does, each script in an empty home of its own. Besides testscript's
+// own commands there are:
+//
+//	exits CODE postern ARGS…  the command ends with exactly that code
+//	outlook                   starts the stand-in and writes config.toml for it
+//	signin EMAIL [AS]         postern login --no-browser, with the stand-in playing AS at the browser
+//	daemon [ARGS…]            starts postern ARGS… serve, waits until it listens, sets $IMAP and $WEB
+//	stop                      SIGTERM to the daemon; its output goes to daemon.log; must exit 0
+//	kill                      SIGKILL to the daemon
+//	imap SEND EXPECT …        a new connection to $IMAP: each SEND is answered by a line that begins with EXPECT
+//	listen NAME               takes a free port and sets $NAME
+//	upstream FAULT            makes the stand-in fail: revoke, expire, …
+//	readpw FILE               sets $PW to the file's first line
+//	truncate FILE             cuts the file in half
+//	replace FILE OLD NEW      in the file's text
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
+		Setup: func(e *testscript.Env) error {
+			home := filepath.Join(e.WorkDir, "home")
+			e.Setenv("HOME", home)
+			e.Setenv("XDG_CONFIG_HOME", "")
+			e.Setenv("XDG_STATE_HOME", "")
+			e.Setenv("POSTERN_STATE", filepath.Join(e.WorkDir, "state"))
+			e.Values[worldKey{}] = &world{}
+			return os.MkdirAll(home, 0o700)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": cmdExits, "outlook": cmdOutlook, "signin": cmdSignIn, "daemon": cmdDaemon,
+			"readpw": cmdReadPassword, "truncate": cmdTruncate, "replace": cmdReplace,
+			"stop": cmdStop, "kill": cmdKill, "imap": cmdIMAP, "listen": cmdListen, "upstream": cmdUpstream,
+		},
+	})
+}
+
+// world is what one script has running.
+type world struct {
+	outlook *emulator.Emulator
+	daemon  *exec.Cmd
+	log     *os.File
+}
+
+type worldKey struct{}
+
+func worldOf(ts *testscript.TestScript) *world { return ts.Value(worldKey{}).(*world) }
+
+func cmdExits(ts *testscript.TestScript, neg bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	got := 0
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("%s: exit code %d, want %d", strings.Join(args[1:], " "), got, want)
+	}
+}
+
+func cmdOutlook(ts *testscript.TestScript, neg bool, args []string) {
+	users := []emulator.User{
+		{Address: "ann@example.com", Password: "web-password", Name: "Ann", Mail: emulator.SampleMail()},
+		{Address: "bob@example.com", Password: "web-password", Name: "Bob", Mail: emulator.SampleMail()},
+	}
+	e, err := emulator.Start(emulator.Options{Users: users})
+	ts.Check(err)
+	ts.Defer(func() { e.Close() })
+	worldOf(ts).outlook = e
+	ts.Check(os.WriteFile(ts.MkAbs("ca.pem"), e.CAPEM(), 0o600))
+	ts.Check(os.WriteFile(ts.MkAbs("config.toml"), []byte(fmt.Sprintf(`[listen]
+imap = "127.0.0.1:0"
+web = "127.0.0.1:0"
+[provider.lab]
+authorize_url = %q
+token_url = %q
+device_url = %q
+scopes = [%q, "offline_access"]
+imap = %q
+ca_file = "ca.pem"
+[account."ann@example.com"]
+provider = "lab"
+client_id = %q
+`, e.Identity.AuthorizeURL("common"), e.Identity.TokenURL("common"), e.Identity.DeviceURL("common"), emulator.ScopeIMAP,
+		e.IMAP.Addr(), emulator.SampleClientID)), 0o600))
+	ts.Setenv("POSTERN_CONFIG", ts.MkAbs("config.toml"))
+}
+
+var aURL = regexp.MustCompile(`https?://\S+`)
+
+// cmdSignIn reads the address that login prints, as a person copies it, and goes there.
+func cmdSignIn(ts *testscript.TestScript, neg bool, args []string) {
+	as := args[len(args)-1]
+	cmd := process(ts, "login", args[0], "--no-browser")
+	stderr, err := cmd.StderrPipe()
+	ts.Check(err)
+	ts.Check(cmd.Start())
+	var all strings.Builder
+	lines := bufio.NewScanner(stderr)
+	for lines.Scan() {
+		fmt.Fprintln(&all, lines.Text())
+		if u := aURL.FindString(lines.Text()); strings.Contains(u, "/authorize?") {
+			ts.Check(visit(worldOf(ts).outlook, u, as))
+		}
+	}
+	err = cmd.Wait()
+	ts.Logf("%s", all.String())
+	if err != nil != neg {
+		ts.Fatalf("login: %v\n%s", err, all.String())
+	}
+}
+
+func visit(e *emulator.Emulator, authorize, as string) error {
+	person := emulator.Person{Address: as}
+	if as == "nobody" {
+		person = emulator.Person{Address: "ann@example.com", Cancel: true}
+	}
+	last, err := e.Identity.Visit(context.Background(), authorize, person)
+	if err != nil {
+		return err
+	}
+	res, err := http.Get(last.String())
+	if err != nil {
+		return err
+	}
+	return res.Body.Close()
+}
+
+// process is a postern process in the script's world.
+func process(ts *testscript.TestScript, args ...string) *exec.Cmd {
+	path, err := exec.LookPath("postern")
+	if err != nil {
+		path = filepath.Join(strings.Split(ts.Getenv("PATH"), string(os.PathListSeparator))[0], "postern")
+	}
+	cmd := exec.Command(path, args...)
+	cmd.Dir = ts.MkAbs(".")
+	for _, name := range []string{"PATH", "HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "POSTERN_STATE", "POSTERN_CONFIG", "TMPDIR"} {
+		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
+	}
+	return cmd
+}
+
+var ready = regexp.MustCompile(`msg="listener ready".*proto=(\w+).*address=(\S+)`)
+
+func cmdDaemon(ts *testscript.TestScript, neg bool, args []string) {
+	w := worldOf(ts)
+	cmd := process(ts, append(args, "--log-level", "debug", "serve")...)
+	stderr, err := cmd.StderrPipe()
+	ts.Check(err)
+	w.log, err = os.Create(ts.MkAbs("daemon.log"))
+	ts.Check(err)
+	ts.Check(cmd.Start())
+	w.daemon = cmd
+	ts.Defer(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	found := make(chan []string, 10)
+	go func() {
+		lines := bufio.NewScanner(io.TeeReader(stderr, w.log))
+		for lines.Scan() {
+			if m := ready.FindStringSubmatch(lines.Text()); m != nil {
+				found <- m
+			}
+		}
+		close(found)
+	}()
+	for range 2 {
+		select {
+		case m, ok := <-found:
+			if !ok {
+				ts.Fatalf("the daemon ended:\n%s", ts.ReadFile("daemon.log"))
+			}
+			ts.Setenv(strings.ToUpper(m[1]), m[2])
+		case <-time.After(20 * time.Second):
+			ts.Fatalf("the daemon does not listen:\n%s", ts.ReadFile("daemon.log"))
+		}
+	}
+}
+
+func cmdStop(ts *testscript.TestScript, neg bool, args []string) {
+	w := worldOf(ts)
+	ts.Check(w.daemon.Process.Signal(syscall.SIGTERM))
+	if err := w.daemon.Wait(); err != nil {
+		ts.Fatalf("the daemon ended with %v:\n%s", err, ts.ReadFile("daemon.log"))
+	}
+}
+
+func cmdKill(ts *testscript.TestScript, neg bool, args []string) {
+	w := worldOf(ts)
+	ts.Check(w.daemon.Process.Kill())
+	w.daemon.Wait()
+}
+
+func cmdIMAP(ts *testscript.TestScript, neg bool, args []string) {
+	conn, err := net.Dial("tcp", ts.Getenv("IMAP"))
+	ts.Check(err)
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(30 * time.Second))
+	br := bufio.NewReader(conn)
+	expect := func(prefix string) {
+		for {
+			line, err := br.ReadString('\n')
+			if err != nil {
+				ts.Fatalf("waiting for %q: %v", prefix, err)
+			}
+			ts.Logf("S: %s", strings.TrimSpace(line))
+			if strings.HasPrefix(line, prefix) {
+				return
+			}
+			if tag, _, _ := strings.Cut(prefix, " "); strings.HasPrefix(line, tag+" ") && tag != "*" {
+				ts.Fatalf("got %q, want %q", line, prefix)
+			}
+		}
+	}
+	expect("* OK")
+	for i := 0; i+1 < len(args); i += 2 {
+		fmt.Fprintf(conn, "%s\r\n", args[i])
+		expect(args[i+1])
+	}
+}
+
+func cmdListen(ts *testscript.TestScript, neg bool, args []string) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Defer(func() { ln.Close() })
+	ts.Setenv(args[0], ln.Addr().String())
+}
+
+func cmdReadPassword(ts *testscript.TestScript, neg bool, args []string) {
+	line, _, _ := strings.Cut(ts.ReadFile(args[0]), "\n")
+	if line == "" {
+		ts.Fatalf("%s has no password", args[0])
+	}
+	ts.Setenv("PW", line)
+}
+
+func cmdTruncate(ts *testscript.TestScript, neg bool, args []string) {
+	text := ts.ReadFile(args[0])
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text[:len(text)/2]), 0o600))
+}
+
+func cmdReplace(ts *testscript.TestScript, neg bool, args []string) {
+	text := ts.ReadFile(args[0])
+	if !strings.Contains(text, args[1]) {
+		ts.Fatalf("%s has no %q", args[0], args[1])
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(strings.ReplaceAll(text, args[1], args[2])), 0o600))
+}
+
+func cmdUpstream(ts *testscript.TestScript, neg bool, args []string) {
+	e := worldOf(ts).outlook
+	switch args[0] {
+	case "revoke-user":
+		e.Identity.RevokeUser("ann@example.com")
+	case "revoke-access":
+		e.Identity.RevokeAccess("ann@example.com")
+	case "short-tokens":
+		e.Identity.Configure(func(p *emulator.Policy) { p.AccessLife = time.Second })
+	case "token-503":
+		e.Identity.Fail(emulator.Token, -1, emulator.Status(503))
+	case "imap-off":
+		e.IMAP.Disable("ann@example.com", true)
+	case "healthy":
+		e.Identity.ClearFaults()
+		e.IMAP.ClearFaults()
+		e.IMAP.Disable("ann@example.com", false)
+	case "received-no":
+		for _, b := range e.IMAP.Received() {
+			if strings.Contains(string(b), args[1]) {
+				ts.Fatalf("the upstream received %q", args[1])
+			}
+		}
+	case "token-requests":
+		if got := strconv.Itoa(e.Identity.Count(emulator.Token)); got != args[1] {
+			ts.Fatalf("%s token requests, want %s", got, args[1])
+		}
+	default:
+		ts.Fatalf("no such fault %q", args[0])
+	}
+}

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"postern/auth"
+)
+
+func runPasswordAdd(ctx context.Context, a *app, args []string) error {
+	email, err := oneArgument(args, "the account's address (EMAIL)")
+	if err != nil {
+		return err
+	}
+	expires, err := parseExpiry(a.o.expires, time.Now())
+	if err != nil {
+		return err
+	}
+	m, err := a.accounts()
+	if err != nil {
+		return err
+	}
+	wanted := auth.NewPassword{Label: a.o.label, Expires: expires}
+	if a.o.choose {
+		typed, err := a.ui.secret("password for mail clients: ")
+		if err != nil {
+			return fmt.Errorf("read the password: %w", err)
+		}
+		if typed == "" {
+			return usageError("type one, or leave --choose away and get a generated one", "the password is empty")
+		}
+		wanted.Chosen = auth.NewSecret(typed)
+	}
+	password, made, err := m.AddPassword(ctx, email, wanted)
+	if err != nil {
+		return err
+	}
+	if a.o.choose {
+		a.ui.say("local password %s (%s) stored", made.ID, made.Label)
+		return nil
+	}
+	a.ui.say("local password %s for %s, user name %s (shown once):", made.ID, made.Label, email)
+	a.ui.print("%s\n", password.Reveal())
+	return nil
+}
+
+// parseExpiry takes a number of days (90d), a duration (12h) or a date.
+func parseExpiry(s string, now time.Time) (time.Time, error) {
+	if s == "" {
+		return time.Time{}, nil
+	}
+	var at time.Time
+	if days, ok := strings.CutSuffix(s, "d"); ok {
+		if n, err := strconv.Atoi(days); err == nil && n > 0 {
+			at = now.AddDate(0, 0, n)
+		}
+	} else if d, err := time.ParseDuration(s); err == nil {
+		at = now.Add(d)
+	} else if day, err := time.ParseInLocation(time.DateOnly, s, time.Local); err == nil {
+		at = day.AddDate(0, 0, 1) // to the end of that day
+	}
+	if !at.After(now) {
+		return time.Time{}, usageError("90d, 12h or 2027-01-31", "--expires %q is no time in the future", s)
+	}
+	return at, nil
+}
+
+// passwordRow is a local password in `password list --json`.
+type passwordRow struct {
+	Account string     `json:"account"`
+	ID      string     `json:"id"`
+	Label   string     `json:"label"`
+	Created time.Time  `json:"created"`
+	Expires *time.Time `json:"expires,omitempty"`
+}
+
+func runPasswordList(ctx context.Context, a *app, args []string) error {
+	if len(args) > 1 {
+		return usageError("", "unexpected argument %q", args[1])
+	}
+	m, err := a.accounts()
+	if err != nil {
+		return err
+	}
+	emails := args
+	if len(emails) == 0 {
+		accounts, err := m.Accounts(ctx)
+		if err != nil {
+			return err
+		}
+		for _, acc := range accounts {
+			emails = append(emails, acc.Email)
+		}
+	}
+	rows := []passwordRow{}
+	for _, email := range emails {
+		passwords, err := m.Passwords(ctx, email)
+		if err != nil {
+			return err
+		}
+		for _, p := range passwords {
+			row := passwordRow{Account: email, ID: p.ID, Label: p.Label, Created: p.Created}
+			if !p.Expires.IsZero() {
+				row.Expires = &p.Expires
+			}
+			rows = append(rows, row)
+		}
+	}
+	if a.o.json {
+		return a.ui.json(rows)
+	}
+	for _, r := range rows {
+		until := ""
+		if r.Expires != nil {
+			until = ", until " + r.Expires.Local().Format(time.DateTime)
+		}
+		a.ui.print("%-40s %-10s %-20s since %s%s\n", r.Account, r.ID, r.Label, r.Created.Local().Format(time.DateOnly), until)
+	}
+	return nil
+}
+
+func runPasswordRevoke(ctx context.Context, a *app, args []string) error {
+	if len(args) != 2 {
+		return usageError(`"postern password list" shows both`, "password revoke takes EMAIL and the password's ID or label")
+	}
+	m, err := a.accounts()
+	if err != nil {
+		return err
+	}
+	if err := m.RevokePassword(ctx, args[0], args[1]); err != nil {
+		return err
+	}
+	a.ui.say("local password %s of %s revoked", args[1], args[0])
+	return nil
+}

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"postern/internal/control"
+)
+
+func runStatus(ctx context.Context, a *app, args []string) error {
+	if err := noArguments(args); err != nil {
+		return err
+	}
+	st, err := a.status(ctx)
+	if err != nil {
+		return err
+	}
+	if a.o.json {
+		return a.ui.json(st)
+	}
+	a.printStatus(st)
+	return nil
+}
+
+// status asks the daemon, or reads the store when none runs.
+func (a *app) status(ctx context.Context) (control.Status, error) {
+	st, err := control.NewClient(a.stateDir()).Status(ctx)
+	if !errors.Is(err, control.ErrNotRunning) {
+		return st, err
+	}
+	m, err := a.accounts()
+	if err != nil {
+		return st, err
+	}
+	states, err := m.Status(ctx)
+	if err != nil {
+		return st, err
+	}
+	return control.Status{Version: version(), Accounts: control.ListAccounts(states, nil)}, nil
+}
+
+func (a *app) printStatus(st control.Status) {
+	if st.Running {
+		a.ui.print("postern %s, running since %s\n", st.Version, st.Started.Local().Format(time.DateTime))
+		for _, l := range st.Listeners {
+			a.ui.print("  %-6s %s\n", l.Name, l.Address)
+		}
+	} else {
+		a.ui.print("postern %s, not running (postern serve)\n", st.Version)
+	}
+	for _, acc := range st.Accounts {
+		a.printAccount(acc)
+	}
+	if len(st.Accounts) == 0 {
+		a.ui.print("no account yet: postern account add EMAIL\n")
+	}
+}
+
+func (a *app) printAccount(acc control.Account) {
+	a.ui.print("\n%s: %s\n", acc.Account, acc.State)
+	if acc.SignedInAs != "" && acc.SignedInAs != acc.Account {
+		a.ui.print("  signed in as %s\n", acc.SignedInAs)
+	}
+	if acc.TokenExpiry != nil {
+		a.ui.print("  access token until %s\n", acc.TokenExpiry.Local().Format(time.DateTime))
+	}
+	if acc.Passwords == 0 {
+		a.ui.print("  no local password: postern password add %s\n", acc.Account)
+	}
+	if p := acc.Problem; p != nil {
+		a.ui.print("  %s\n", p.Say)
+		if p.Cure != "" {
+			a.ui.print("  what to do: %s\n", p.Cure)
+		}
+	}
+	for _, s := range acc.Sessions {
+		a.ui.print("  session %d: %s from %s (%s), since %s, %d bytes up, %d down\n",
+			s.ID, s.Protocol, s.Remote, s.Password, s.Since.Local().Format(time.DateTime), s.Up, s.Down)
+	}
+}

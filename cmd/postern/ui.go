@@ -1,0 +1,53 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"golang.org/x/term"
+)
+
+// ui is how the commands talk to a person. The rules:
+//   - What a script wants (a password, a token, JSON, a list) goes to standard output, alone.
+//   - Everything else goes to standard error: what is going on, what to do next, and errors.
+//   - An error is one line "postern: error: what: why", followed by a line "postern: hint: cure" where there
+//     is a cure. Lower case, no full stop.
+//   - Nothing is asked when standard input is no terminal.
+type ui struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+// print writes a result.
+func (u *ui) print(format string, args ...any) { fmt.Fprintf(u.out, format, args...) }
+
+// say tells a person what is going on.
+func (u *ui) say(format string, args ...any) { fmt.Fprintf(u.err, format+"\n", args...) }
+
+// json writes a result for a script, on one line.
+func (u *ui) json(v any) error { return json.NewEncoder(u.out).Encode(v) }
+
+func (u *ui) fail(err error) {
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		u.say("postern: error: %s", line)
+	}
+	if h := hint(err); h != "" {
+		u.say("postern: hint: %s", h)
+	}
+}
+
+// secret asks for something that must not show, or reads it from a pipe: the first line.
+func (u *ui) secret(prompt string) (string, error) {
+	if f, ok := u.in.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		fmt.Fprint(u.err, prompt)
+		b, err := term.ReadPassword(int(f.Fd()))
+		fmt.Fprintln(u.err)
+		return string(b), err
+	}
+	b, err := io.ReadAll(io.LimitReader(u.in, 4096))
+	line, _, _ := strings.Cut(string(b), "\n")
+	return strings.TrimSuffix(line, "\r"), err
+}
