@@ -49,19 +49,22 @@ func addressKey(email string) string { return strings.ToLower(email) }
 // checkAddress refuses what can not be an account's name. RFC 5321 section 4.5.3.1.3 allows 254 bytes.
 func checkAddress(email string) error {
 	local, domain, ok := strings.Cut(email, "@")
-	bad := func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }
-	if !ok || local == "" || domain == "" || len(email) > 254 || !utf8.ValidString(email) || strings.ContainsFunc(email, bad) {
+	// Bytes that are no UTF-8 come as RuneError; lower-casing would make all of them one.
+	bad := func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) || r == utf8.RuneError }
+	if !ok || local == "" || domain == "" || len(email) > 254 || strings.ContainsFunc(email, bad) {
 		return newProblem("address", about{detail: fmt.Sprintf("%q", email)})
 	}
 	return nil
 }
 
 // complete fills in what an account leaves to its provider, and checks it. The error is a *Problem.
-func (m *Manager) complete(a Account) (Account, error) {
+func (m *Manager) complete(a Account) (Account, error) { return m.settings.Load().complete(a) }
+
+func (s *settings) complete(a Account) (Account, error) {
 	if a.Provider.Name == "" {
 		a.Provider.Name = ProviderFor(a.Email)
 	}
-	p, ok := m.providers[a.Provider.Name]
+	p, ok := s.providers[a.Provider.Name]
 	if !ok {
 		return a, newProblem("provider", about{account: a, detail: fmt.Sprintf("%q", a.Provider.Name)})
 	}
@@ -110,7 +113,7 @@ func (a Account) at(endpoint string) string {
 // or a *Problem when the store can not be read.
 func (m *Manager) record(ctx context.Context, email string) (store.Record, error) {
 	rec, err := m.store.View(ctx, email)
-	_, declared := m.declared[email]
+	_, declared := m.settings.Load().declared[email]
 	switch {
 	case errors.Is(err, store.ErrNotFound) && declared:
 		return store.Record{Account: email}, nil
@@ -126,7 +129,7 @@ func (m *Manager) record(ctx context.Context, email string) (store.Record, error
 
 // account is the account that a record belongs to. The error is a *Problem.
 func (m *Manager) account(email string, rec store.Record) (Account, error) {
-	if a, ok := m.declared[email]; ok {
+	if a, ok := m.settings.Load().declared[email]; ok {
 		return a, nil
 	}
 	s := rec.Settings
@@ -152,7 +155,7 @@ func (m *Manager) Account(ctx context.Context, email string) (Account, error) {
 // that it could find out.
 func (m *Manager) addresses(ctx context.Context) ([]string, error) {
 	all, err := m.store.List(ctx)
-	for email := range m.declared {
+	for email := range m.settings.Load().declared {
 		all = append(all, email)
 	}
 	slices.Sort(all)
@@ -185,11 +188,12 @@ func (m *Manager) Accounts(ctx context.Context) ([]Account, error) {
 // For an account that was added before it changes the settings and keeps passwords and tokens, but it does
 // not carry the tokens of one app or provider to another: log out first. The error is a *Problem.
 func (m *Manager) AddAccount(ctx context.Context, a Account) error {
-	a.Email = addressKey(strings.TrimSpace(a.Email))
+	a.Email = strings.TrimSpace(a.Email)
 	if err := checkAddress(a.Email); err != nil {
 		return err
 	}
-	if _, declared := m.declared[a.Email]; declared {
+	a.Email = addressKey(a.Email)
+	if _, declared := m.settings.Load().declared[a.Email]; declared {
 		return newProblem("declared", about{account: a})
 	}
 	full, err := m.complete(a)
@@ -217,7 +221,7 @@ func (m *Manager) AddAccount(ctx context.Context, a Account) error {
 // left of one that the configuration declared once. ErrUnknownAccount; otherwise a *Problem.
 func (m *Manager) RemoveAccount(ctx context.Context, email string) error {
 	email = addressKey(email)
-	if a, declared := m.declared[email]; declared {
+	if a, declared := m.settings.Load().declared[email]; declared {
 		return newProblem("declared", about{account: a})
 	}
 	rec, viewErr := m.store.View(ctx, email)

@@ -20,6 +20,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"postern/internal/store"
@@ -36,21 +37,26 @@ type Options struct {
 
 // Manager answers for all accounts. Its methods may be called by any goroutine.
 type Manager struct {
-	store     store.Store
-	providers map[string]Provider // never written after New
-	declared  map[string]Account  // by lower-cased address; never written after New
-	log       *slog.Logger
-	endpoint  *endpoint
-	slow      chan struct{} // one place per argon2 computation that may run at once
-	started   time.Time
-	open      context.Context // until Close
-	shut      context.CancelCauseFunc
+	store    store.Store
+	settings atomic.Pointer[settings]
+	log      *slog.Logger
+	endpoint *endpoint
+	slow     chan struct{}   // one place per argon2 computation that may run at once
+	open     context.Context // until Close
+	shut     context.CancelCauseFunc
 
 	mu      sync.Mutex
 	live    map[string]*live
 	ports   map[*BrowserSignIn]bool // open, also those whose sign-in is over
 	closed  bool
 	running sync.WaitGroup // grows only under mu, while closed is false
+}
+
+// settings is what the configuration says. It is replaced as a whole, never changed.
+type settings struct {
+	providers map[string]Provider
+	declared  map[string]Account // by lower-cased address
+	since     time.Time
 }
 
 // live is what this process knows of an account besides its record. Manager.mu guards it.
@@ -70,39 +76,47 @@ func New(o Options) (*Manager, error) {
 	}
 	open, shut := context.WithCancelCause(context.Background())
 	m := &Manager{
-		open:      open,
-		shut:      shut,
-		store:     o.Store,
-		providers: BuiltIn(),
-		declared:  map[string]Account{},
-		log:       o.Log,
-		endpoint:  newEndpoint(o.HTTPTimeout),
-		slow:      make(chan struct{}, slowAtOnce),
-		started:   time.Now(),
-		live:      map[string]*live{},
-		ports:     map[*BrowserSignIn]bool{},
+		store:    o.Store,
+		log:      o.Log,
+		endpoint: newEndpoint(o.HTTPTimeout),
+		slow:     make(chan struct{}, slowAtOnce),
+		live:     map[string]*live{},
+		ports:    map[*BrowserSignIn]bool{},
+		open:     open,
+		shut:     shut,
 	}
 	if m.log == nil {
 		m.log = slog.New(slog.DiscardHandler)
 	}
-	for name, p := range o.Providers {
-		p.Name = name
-		m.providers[name] = p.over(m.providers[name])
-	}
-	if err := m.declare(o.Declared); err != nil {
+	if err := m.Reconfigure(o.Providers, o.Declared); err != nil {
 		return nil, err
 	}
 	return m, nil
 }
 
+// Reconfigure replaces the providers and the declared accounts by what a changed configuration says, for all
+// that begins afterwards. With an error, which is that of New, nothing is replaced.
+func (m *Manager) Reconfigure(providers map[string]Provider, declared []Account) error {
+	s := &settings{providers: BuiltIn(), declared: map[string]Account{}, since: time.Now()}
+	for name, p := range providers {
+		p.Name = name
+		s.providers[name] = p.over(s.providers[name])
+	}
+	if err := s.declare(declared); err != nil {
+		return err
+	}
+	m.settings.Store(s)
+	return nil
+}
+
 // declare takes the accounts of the configuration.
-func (m *Manager) declare(accounts []Account) error {
+func (s *settings) declare(accounts []Account) error {
 	var mistakes []error
 	for _, a := range accounts {
-		a.Email, a.Declared = addressKey(a.Email), true
 		err := checkAddress(a.Email)
+		a.Email, a.Declared = addressKey(a.Email), true
 		if err == nil {
-			a, err = m.complete(a)
+			a, err = s.complete(a)
 		}
 		if err == nil && a.PasswordHash != "" {
 			err = checkHash(a.PasswordHash)
@@ -111,7 +125,7 @@ func (m *Manager) declare(accounts []Account) error {
 			mistakes = append(mistakes, fmt.Errorf("account %s: %w", a.Email, err))
 			continue
 		}
-		m.declared[a.Email] = a
+		s.declared[a.Email] = a
 	}
 	slices.SortFunc(mistakes, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	return errors.Join(mistakes...)

@@ -140,7 +140,7 @@ func TestWhatDoesNotUseTheSignInUp(t *testing.T) {
 	base := br.asked.Get("redirect_uri")
 	for name, address := range map[string]string{
 		"nothing":        base,
-		"wrong state":    br.answer(url.Values{"state": {"x" + state[1:]}}),
+		"wrong state":    br.answer(url.Values{"state": {strings.ToUpper(state)}}),
 		"no state":       br.answer(url.Values{"state": nil}),
 		"two states":     br.answer(url.Values{"state": {state, state}}),
 		"two codes":      br.answer(url.Values{"code": {goodCode, "another-code"}}),

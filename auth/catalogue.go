@@ -123,9 +123,7 @@ func (e oauthError) problem(a about) *Problem {
 
 // value is the error value if it looks like one. A server may echo what it was sent, and that is secret.
 func (e oauthError) value() string {
-	word := func(r rune) bool {
-		return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || r == '_' || r == '-' || r == '.'
-	}
+	word := func(r rune) bool { return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || r == '_' }
 	if len(e.Error) > 60 || strings.ContainsFunc(e.Error, func(r rune) bool { return !word(r) }) {
 		return "unreadable"
 	}

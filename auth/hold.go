@@ -89,7 +89,7 @@ func (m *Manager) held(email string, rec store.Record, now time.Time) *Problem {
 		return nil
 	case now.Before(p.At): // the clock was set back; the wait would have no end
 		return nil
-	case parseClass(p.Class) == Configuration && p.At.Before(m.started.Round(0)):
+	case parseClass(p.Class) == Configuration && p.At.Before(m.settings.Load().since.Round(0)):
 		return nil // a setting may be right since
 	}
 	return problemOf(p)

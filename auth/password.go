@@ -85,7 +85,7 @@ func (m *Manager) CheckPassword(ctx context.Context, user string, password Secre
 // twice does not fail by the first one's end.
 func (m *Manager) candidates(email string, rec store.Record) []store.Password {
 	all := rec.Passwords
-	if a := m.declared[email]; a.PasswordHash != "" {
+	if a := m.settings.Load().declared[email]; a.PasswordHash != "" {
 		all = append([]store.Password{{Label: declaredLabel, Hash: a.PasswordHash}}, all...)
 	}
 	now := time.Now()
@@ -125,7 +125,7 @@ func (m *Manager) AddPassword(ctx context.Context, email string, n NewPassword) 
 		}
 	}
 	err = m.update(ctx, email, func(r *store.Record) error {
-		if _, declared := m.declared[email]; !declared && r.Settings == nil {
+		if _, declared := m.settings.Load().declared[email]; !declared && r.Settings == nil {
 			return unknownAccount(email)
 		}
 		p.ID = freeID(r.Passwords)

@@ -74,9 +74,15 @@ func TestPastedRefusalEndsTheSignIn(t *testing.T) {
 func TestSignInEndsAfterTenMinutes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t, fixtureOptions{})
-		b := &BrowserSignIn{signIn: signIn{m: f.Manager, account: f.declared[ann], flow: FlowBrowser}, done: make(chan struct{})}
+		account, err := f.Account(t.Context(), ann)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := &BrowserSignIn{signIn: signIn{m: f.Manager, account: account, flow: FlowBrowser}, done: make(chan struct{})}
+		f.mu.Lock()
 		b.serve(nil)
 		f.live[ann] = &live{browser: b}
+		f.mu.Unlock()
 		began := time.Now()
 		wantProblem(t, b.Wait(t.Context()), SignIn, "sign-in-timeout")
 		if took := time.Since(began); took != signInLimit {

@@ -129,7 +129,7 @@ func (s *signIn) ended(err error) error {
 func (m *Manager) Logout(ctx context.Context, email string) error {
 	email = addressKey(email)
 	rec, err := m.store.View(ctx, email)
-	_, declared := m.declared[email]
+	_, declared := m.settings.Load().declared[email]
 	switch {
 	case errors.Is(err, store.ErrNotFound) && declared:
 		return nil

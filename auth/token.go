@@ -12,7 +12,7 @@ import (
 type Token struct {
 	Access Secret
 	Expiry time.Time
-	Issued time.Time // when the provider gave it
+	Issued time.Time // when the last refresh gave it; zero while it is the sign-in's
 }
 
 const (
@@ -39,11 +39,7 @@ func isFresh(t *store.Token, now time.Time) bool {
 }
 
 func handOut(t *store.Token) Token {
-	issued := t.RefreshedAt
-	if issued.Before(t.SignedInAt) {
-		issued = t.SignedInAt
-	}
-	return Token{Access: t.Access, Expiry: t.Expiry, Issued: issued}
+	return Token{Access: t.Access, Expiry: t.Expiry, Issued: t.RefreshedAt}
 }
 
 // Token returns an access token with at least five minutes left: the stored one, or that of one refresh

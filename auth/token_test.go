@@ -21,7 +21,7 @@ func TestTokenFromStore(t *testing.T) {
 	f := newFixture(t, fixtureOptions{})
 	f.signedIn(5*time.Minute + time.Second)
 	f.get("first-access-secret")
-	if got, err := f.Token(t.Context(), "ANN@Example.COM"); err != nil || got.Expiry.IsZero() || got.Issued.IsZero() {
+	if got, err := f.Token(t.Context(), "ANN@Example.COM"); err != nil || got.Expiry.IsZero() || !got.Issued.IsZero() {
 		t.Errorf("by another case: %v, %v", got, err)
 	}
 	if n := f.id.count(""); n != 0 {
@@ -33,7 +33,9 @@ func TestTokenRefreshes(t *testing.T) {
 	f := newFixture(t, fixtureOptions{})
 	f.signedIn(5*time.Minute - time.Second)
 	f.get("access-001-secret")
-	f.get("access-001-secret")
+	if got, err := f.Token(t.Context(), ann); err != nil || got.Issued.IsZero() || !got.Issued.Equal(f.record().Token.RefreshedAt) {
+		t.Errorf("%+v, %v", got, err)
+	}
 	r := f.record()
 	if r.Token.Refresh.Reveal() != "refresh-001-secret" || r.Problem != nil || r.Token.SignedInAs != ann {
 		t.Errorf("record: %+v, problem %+v", r.Token, r.Problem)
@@ -43,7 +45,7 @@ func TestTokenRefreshes(t *testing.T) {
 	}
 	form := f.id.last()
 	want := map[string]string{
-		"client_id": clientID, "refresh_token": "first-refresh-secret", "scope": imapAll + " offline_access", "client_secret": "",
+		"client_id": clientID, "refresh_token": "first-refresh-secret", "scope": imapAll, "client_secret": "",
 	}
 	for k, v := range want {
 		if form.Get(k) != v {

@@ -197,7 +197,7 @@ func newProxyFor(t testing.TB, protocol Protocol, change ...func(*Server)) *prox
 	p.Server = &Server{
 		Accounts: p.accounts,
 		Log:      slog.New(slog.NewTextHandler(p.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Limits:   Limits{DrainTime: time.Second, HalfCloseTime: time.Second},
+		Settings: Settings{Limits: Limits{DrainTime: time.Second, HalfCloseTime: time.Second}},
 		NoSpares: true,
 	}
 	for _, c := range change {

@@ -98,7 +98,7 @@ func TestThrottledSession(t *testing.T) {
 
 func TestMailboxFull(t *testing.T) {
 	t.Parallel()
-	p := newProxy(t, func(s *Server) { s.Limits.PerMailbox, s.Limits.Patience = 1, 10*time.Millisecond })
+	p := newProxy(t, func(s *Server) { s.Settings.Limits.PerMailbox, s.Settings.Limits.Patience = 1, 10*time.Millisecond })
 	c, up := p.login(t)
 	defer up.Close() // and so not before: an upstream that nobody holds is closed by the garbage collector
 	c2 := p.dial(t)

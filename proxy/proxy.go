@@ -36,11 +36,8 @@ type Accounts interface {
 // changed afterwards. The zero value of every field but Accounts has a use.
 type Server struct {
 	Accounts Accounts
-	// TLS has the certificate for STARTTLS on plain listeners; nil means that STARTTLS is not offered.
-	TLS *tls.Config
-	// AllowInsecure lets clients from other machines log in without TLS.
-	AllowInsecure bool
-	Limits        Limits
+	// Settings are those at the start; Apply replaces them.
+	Settings Settings
 	// SignInURL returns the page on which a person signs an account in; nil means that the command is named instead.
 	SignInURL func(account string) string
 	// Dial opens the TCP connection to the upstream; nil is a net.Dialer, which tries IPv6 and IPv4 (RFC 8305).
@@ -51,16 +48,36 @@ type Server struct {
 	Log *slog.Logger
 
 	once      sync.Once
+	current   atomic.Pointer[Settings]
 	registry  registry
 	penalties penalties
-	preLogin  chan struct{} // one element for each client that has not logged in
-	sessions  chan struct{} // one element for each client
+	sessions  atomic.Int64 // clients
+	preLogin  atomic.Int64 // of these, clients that have not logged in
 	dialers   dialers
 	knowledge knowledge
 	spares    spares
 	ending    atomic.Bool
 	gates     gates
 }
+
+// Settings is what a changed configuration changes in a running server.
+type Settings struct {
+	// TLS has the certificate for STARTTLS on plain listeners; nil means that STARTTLS is not offered.
+	TLS *tls.Config
+	// AllowInsecure lets clients from other machines log in without TLS.
+	AllowInsecure bool
+	Limits        Limits
+}
+
+// Apply replaces the settings for what begins afterwards; sessions that are under way keep theirs. Any
+// goroutine may call it.
+func (s *Server) Apply(settings Settings) {
+	s.prepare()
+	settings.Limits = settings.Limits.withDefaults()
+	s.current.Store(&settings)
+}
+
+func (s *Server) limits() Limits { return s.current.Load().Limits }
 
 // Limits bound what clients and upstreams can make the server hold or wait for. Zero fields are the defaults.
 type Limits struct {
@@ -111,14 +128,14 @@ func (l Limits) withDefaults() Limits {
 // prepare makes what the zero value lacks.
 func (s *Server) prepare() {
 	s.once.Do(func() {
-		s.Limits = s.Limits.withDefaults()
+		settings := s.Settings
+		settings.Limits = settings.Limits.withDefaults()
+		s.current.Store(&settings)
 		if s.Log == nil {
 			s.Log = slog.New(slog.DiscardHandler)
 		}
 		if s.Dial == nil {
 			s.Dial = (&net.Dialer{}).DialContext
 		}
-		s.sessions = make(chan struct{}, s.Limits.Sessions)
-		s.preLogin = make(chan struct{}, s.Limits.PreLogin)
 	})
 }

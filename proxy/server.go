@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"net"
 	"sync"
@@ -39,7 +38,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener, p Protocol) error {
 			continue
 		}
 		running.Go(func() {
-			defer func() { <-s.sessions }()
+			defer s.sessions.Add(-1)
 			s.newSession(conn, p).run(ctx)
 		})
 	}
@@ -67,41 +66,33 @@ func (s *Server) accept(ctx context.Context, ln net.Listener) (net.Conn, error) 
 
 // admit takes a place for a new connection, or closes it when all are taken.
 func (s *Server) admit(conn net.Conn) bool {
-	select {
-	case s.sessions <- struct{}{}:
+	most := s.limits().Sessions
+	if s.sessions.Add(1) <= int64(most) {
 		return true
-	default:
-		s.Log.Warn("connection refused", "reason", "too many sessions", "remote", conn.RemoteAddr().String(),
-			"limit", cap(s.sessions))
-		conn.Close()
-		return false
 	}
+	s.sessions.Add(-1)
+	s.Log.Warn("connection refused", "reason", "too many sessions", "remote", conn.RemoteAddr().String(), "limit", most)
+	conn.Close()
+	return false
 }
 
-// ListenTLS makes a listener whose clients speak TLS from the first byte (RFC 8314 section 3). The
-// handshake happens in the session, so that a silent client holds up nobody.
-func ListenTLS(ln net.Listener, config *tls.Config) net.Listener {
-	return &tlsListener{Listener: ln, config: config}
-}
+// ListenTLS makes a listener whose clients speak TLS from the first byte (RFC 8314 section 3), with the
+// certificate of the server's Settings. The handshake happens in the session, so that a silent client holds
+// up nobody.
+func ListenTLS(ln net.Listener) net.Listener { return &tlsListener{ln} }
 
-type tlsListener struct {
-	net.Listener
-	config *tls.Config
-}
+type tlsListener struct{ net.Listener }
 
 func (l *tlsListener) Accept() (net.Conn, error) {
 	conn, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
 	}
-	return &pendingTLS{Conn: conn, config: l.config}, nil
+	return &pendingTLS{conn}, nil
 }
 
 // pendingTLS is an accepted connection on which the session has to do a TLS handshake first.
-type pendingTLS struct {
-	net.Conn
-	config *tls.Config
-}
+type pendingTLS struct{ net.Conn }
 
 // SessionInfo is one session as `postern status` shows it.
 type SessionInfo struct {

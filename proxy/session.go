@@ -71,12 +71,10 @@ type relayJob struct {
 
 // login leads a client from the greeting to a relay; nil when it did not get there.
 func (s *session) login(ctx context.Context) *relayJob {
-	limits := s.server.Limits
-	select {
-	case s.server.preLogin <- struct{}{}:
-		defer func() { <-s.server.preLogin }()
-	default:
-		s.log.Warn("connection refused", "reason", "too many clients that have not logged in")
+	limits := s.server.limits()
+	defer s.server.preLogin.Add(-1)
+	if s.server.preLogin.Add(1) > int64(limits.PreLogin) {
+		s.log.Warn("connection refused", "reason", "too many clients that have not logged in", "limit", limits.PreLogin)
 		return nil
 	}
 	keepAlive(s.conn)
@@ -98,6 +96,8 @@ func (s *session) login(ctx context.Context) *relayJob {
 	return job
 }
 
+var errNoCertificate = errors.New("no certificate is configured")
+
 // secure does the TLS handshake that the listener asks for.
 func (s *session) secure(ctx context.Context, limit time.Duration) (*wire, error) {
 	p, ok := s.conn.(*pendingTLS)
@@ -107,7 +107,11 @@ func (s *session) secure(ctx context.Context, limit time.Duration) (*wire, error
 		return w, nil
 	}
 	s.conn = p.Conn
-	conn := tls.Server(newRecordConn(p.Conn), p.config)
+	config := s.server.current.Load().TLS
+	if config == nil {
+		return nil, errNoCertificate
+	}
+	conn := tls.Server(newRecordConn(p.Conn), config)
 	ctx, cancel := context.WithTimeout(ctx, min(limit, 30*time.Second))
 	defer cancel()
 	if err := conn.HandshakeContext(ctx); err != nil {
@@ -119,18 +123,19 @@ func (s *session) secure(ctx context.Context, limit time.Duration) (*wire, error
 }
 
 func (s *session) frontOptions(w *wire) frontOptions {
+	settings := s.server.current.Load()
 	o := frontOptions{
-		badCommands: s.server.Limits.BadCommands,
+		badCommands: settings.Limits.BadCommands,
 		known:       s.server.knowledge.features(s.protocol),
 		note:        func(event string, attrs ...any) { s.log.Debug(event, attrs...) },
 	}
 	if _, already := w.conn.(*tls.Conn); already {
 		return o
 	}
-	o.needTLS = !s.server.AllowInsecure && !isLoopback(s.conn.RemoteAddr())
-	if s.server.TLS != nil {
+	o.needTLS = !settings.AllowInsecure && !isLoopback(s.conn.RemoteAddr())
+	if settings.TLS != nil {
 		o.startTLS = func() error {
-			conn := tls.Server(newRecordConn(s.conn), s.server.TLS)
+			conn := tls.Server(newRecordConn(s.conn), settings.TLS)
 			if err := conn.Handshake(); err != nil {
 				return err
 			}
@@ -162,7 +167,7 @@ func (s *session) converse(ctx context.Context, w *wire, f front) (*relayJob, er
 		}
 		w.within(0) // waiting for the upstream is not the client's fault
 		login, up, err := s.enter(ctx, o)
-		w.within(s.server.Limits.PreLoginTime)
+		w.within(s.server.limits().PreLoginTime)
 		if err == nil {
 			return s.handOver(w, f, login, up)
 		}
@@ -172,7 +177,7 @@ func (s *session) converse(ctx context.Context, w *wire, f front) (*relayJob, er
 		if err := f.refuse(s.refused(o, login, err)); err != nil {
 			return nil, err
 		}
-		if failures++; failures >= s.server.Limits.Failures {
+		if failures++; failures >= s.server.limits().Failures {
 			return nil, errTooManyFailures
 		}
 	}
@@ -190,11 +195,11 @@ func (s *session) enter(ctx context.Context, o offer) (auth.Login, *upstream, er
 		return login, nil, err
 	}
 	key := gateKey(s.protocol, login.Account)
-	leave, err := s.server.gates.enter(ctx, key, s.protocol.places(s.server.Limits), s.server.Limits.Patience)
+	leave, err := s.server.gates.enter(ctx, key, s.protocol.places(s.server.limits()), s.server.limits().Patience)
 	if err != nil {
 		return login, nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.server.Limits.LoginTime)
+	ctx, cancel := context.WithTimeout(ctx, s.server.limits().LoginTime)
 	defer cancel()
 	up, err := s.server.connect(ctx, s.protocol, login.Account)
 	if err != nil {
@@ -253,7 +258,7 @@ func (s *session) handOver(w *wire, f front, login auth.Login, up *upstream) (*r
 		relay: relay{
 			client: newLeg(clientConn), upstream: newLeg(upstreamConn), tap: watch,
 			up: &s.up, down: &s.down,
-			grace: s.server.Limits.HalfCloseTime, drain: s.server.Limits.DrainTime,
+			grace: s.server.limits().HalfCloseTime, drain: s.server.limits().DrainTime,
 		},
 		earlyUp: earlyUp, earlyDown: earlyDown,
 	}, nil

@@ -347,13 +347,13 @@ func TestTLSHelloOnPlainPort(t *testing.T) {
 
 func TestLimits(t *testing.T) {
 	t.Parallel()
-	p := newProxy(t, func(s *Server) { s.Limits.PreLoginTime = 300 * time.Millisecond })
+	p := newProxy(t, func(s *Server) { s.Settings.Limits.PreLoginTime = 300 * time.Millisecond })
 	c := p.dial(t)
 	c.expect("* OK")
 	if got := c.line(); !strings.HasPrefix(got, "* BYE") { // silence
 		t.Errorf("got %q", got)
 	}
-	p = newProxy(t, func(s *Server) { s.Limits.BadCommands = 3 })
+	p = newProxy(t, func(s *Server) { s.Settings.Limits.BadCommands = 3 })
 	for _, in := range []string{
 		strings.Repeat("a FOO\r\n", 5),
 		"a ID (" + strings.Repeat("x", maxLine) + ")\r\n",

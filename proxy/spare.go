@@ -124,7 +124,7 @@ func (s *Server) makeSpare(p Protocol, account auth.Account, address string, use
 		return
 	}
 	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), s.Limits.LoginTime)
+		ctx, cancel := context.WithTimeout(context.Background(), s.limits().LoginTime)
 		defer cancel()
 		conn, err := s.open(ctx, p, account, address)
 		if err != nil {

@@ -60,11 +60,28 @@ func (s *Server) connect(ctx context.Context, p Protocol, account auth.Account) 
 			return up, err
 		}
 	}
-	if problem, known := auth.Explain(refused.text); known {
-		problem.Err = refused
-		return nil, problem
+	problem, known := auth.Explain(refused.text)
+	if !known {
+		problem = &auth.Problem{Class: auth.Retry, Code: "token-refused", Say: "the mail server refused the access token and a renewed one",
+			Cure: "postern check " + account.Email + " shows what the token is for"}
 	}
-	return nil, refused
+	problem.Err = refused
+	return nil, problem
+}
+
+// Probe logs in upstream as a session would, and leaves again: what `postern check` asks. Its errors are
+// *auth.Problem where the reason is known.
+func (s *Server) Probe(ctx context.Context, p Protocol, account auth.Account) error {
+	s.prepare()
+	ctx, cancel := context.WithTimeout(ctx, s.limits().LoginTime)
+	defer cancel()
+	up, err := s.connect(ctx, p, account)
+	if err != nil {
+		return err
+	}
+	up.wire.conn.Close()
+	up.wire.release()
+	return nil
 }
 
 // dialAndLogin makes a connection and takes it through the protocol's login, within ctx.
@@ -167,7 +184,7 @@ func (s *Server) explain(ctx context.Context, address string, err error) error {
 		return err
 	}
 	if isTimeout(err) || ctx.Err() != nil {
-		err = fmt.Errorf("no answer within %v", s.Limits.LoginTime)
+		err = fmt.Errorf("no answer within %v", s.limits().LoginTime)
 	}
 	return unreachable(address, err)
 }

@@ -25,8 +25,9 @@ type options struct {
 
 	addr, provider, clientID, tenant, flow, mailbox, signInAs string
 	clientSecretFile, clientCertificate, clientKey            string
-	label, expires, format                                    string
-	json, device, noBrowser, all, choose                      bool
+	label, expires, format, bundle                            string
+	json, device, noBrowser, all, choose, readOnly, sendOnly  bool
+	tokenHelper, overTLS                                      bool
 }
 
 // globalOptions may stand before the command or among its own flags.

@@ -36,16 +36,19 @@ func commands() []command {
 			}, run: runLogin},
 		{name: "logout", args: "EMAIL | --all", does: "forget the tokens of one account or of all",
 			flags: func(f *flag.FlagSet, o *options) { f.BoolVar(&o.all, "all", false, "every account") }, run: runLogout},
-		{name: "password add", args: "EMAIL [--label L] [--expires D] [--choose]", does: "make a local password for one client program",
+		{name: "password add", args: "EMAIL [--label L] [--read-only | --send-only] [--expires D] [--choose]", does: "make a local password for one client program",
 			more: "The password is shown once and stored hashed. --expires takes 90d or 2027-01-31.",
 			flags: func(f *flag.FlagSet, o *options) {
 				f.StringVar(&o.label, "label", "", "which program it is for")
+				f.BoolVar(&o.readOnly, "read-only", false, "it can read mail and change nothing")
+				f.BoolVar(&o.sendOnly, "send-only", false, "it can send mail and read none")
 				f.StringVar(&o.expires, "expires", "", "until when it is good")
 				f.BoolVar(&o.choose, "choose", false, "type your own, or pipe it in")
 			}, run: runPasswordAdd},
 		{name: "password list", args: "[EMAIL] [--json]", does: "list the local passwords", flags: asJSON, run: runPasswordList},
 		{name: "password revoke", args: "EMAIL ID|LABEL", does: "take a local password back", run: runPasswordRevoke},
 		{name: "serve", does: "run the daemon", run: runServe},
+		{name: "reload", does: "put a changed configuration into force; sessions go on", run: runReload},
 		{name: "status", args: "[--json]", does: "each account: state, token, sessions, last problem and its cure", flags: asJSON, run: runStatus},
 		{name: "token", args: "EMAIL [--format raw|xoauth2|oauthbearer|json]", does: "print an access token for another program",
 			flags: func(f *flag.FlagSet, o *options) {

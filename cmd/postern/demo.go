@@ -109,7 +109,7 @@ func demoSignIn(ctx context.Context, outlook *emulator.Emulator, m *auth.Manager
 }
 
 func (a *app) showDemo(d *daemon, password auth.Secret) error {
-	address, web := d.mail[0].listener.Addr().String(), "http://"+d.web.Addr().String()+"/"
+	address, web := d.address("imap"), "http://"+d.address("web")+"/"
 	if a.o.json {
 		return a.ui.json(struct {
 			Address  string `json:"address"`

@@ -36,6 +36,7 @@ func TestMain(m *testing.M) {
 //	outlook                   starts the stand-in and writes config.toml for it
 //	signin EMAIL [AS]         postern login --no-browser, with the stand-in playing AS at the browser
 //	daemon [ARGS…]            starts postern ARGS… serve, waits until it listens, sets $IMAP and $WEB
+//	hangup                    SIGHUP to the daemon; waits until it has reloaded
 //	stop                      SIGTERM to the daemon; its output goes to daemon.log; must exit 0
 //	kill                      SIGKILL to the daemon
 //	imap SEND EXPECT …        a new connection to $IMAP: each SEND is answered by a line that begins with EXPECT
@@ -62,7 +63,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": cmdExits, "outlook": cmdOutlook, "signin": cmdSignIn, "daemon": cmdDaemon,
 			"readpw": cmdReadPassword, "truncate": cmdTruncate, "replace": cmdReplace,
-			"stop": cmdStop, "kill": cmdKill, "imap": cmdIMAP, "listen": cmdListen, "upstream": cmdUpstream,
+			"hangup": cmdHangup, "stop": cmdStop, "kill": cmdKill, "imap": cmdIMAP, "listen": cmdListen, "upstream": cmdUpstream,
 		},
 	})
 }
@@ -211,6 +212,18 @@ func cmdDaemon(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Fatalf("the daemon does not listen:\n%s", ts.ReadFile("daemon.log"))
 		}
 	}
+}
+
+func cmdHangup(ts *testscript.TestScript, neg bool, args []string) {
+	before := strings.Count(ts.ReadFile("daemon.log"), "configuration reloaded")
+	ts.Check(worldOf(ts).daemon.Process.Signal(syscall.SIGHUP))
+	for range 500 {
+		if strings.Count(ts.ReadFile("daemon.log"), "configuration reloaded") > before {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	ts.Fatalf("the daemon did not reload:\n%s", ts.ReadFile("daemon.log"))
 }
 
 func cmdStop(ts *testscript.TestScript, neg bool, args []string) {

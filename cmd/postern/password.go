@@ -19,11 +19,14 @@ func runPasswordAdd(ctx context.Context, a *app, args []string) error {
 	if err != nil {
 		return err
 	}
+	if a.o.readOnly && a.o.sendOnly {
+		return usageError("without either, a password can do both", "--read-only and --send-only exclude each other")
+	}
 	m, err := a.accounts()
 	if err != nil {
 		return err
 	}
-	wanted := auth.NewPassword{Label: a.o.label, Expires: expires}
+	wanted := auth.NewPassword{Label: a.o.label, Expires: expires, ReadOnly: a.o.readOnly, SendOnly: a.o.sendOnly}
 	if a.o.choose {
 		typed, err := a.ui.secret("password for mail clients: ")
 		if err != nil {
@@ -73,6 +76,7 @@ type passwordRow struct {
 	Account string     `json:"account"`
 	ID      string     `json:"id"`
 	Label   string     `json:"label"`
+	May     string     `json:"may"` // "read and send", "read" or "send"
 	Created time.Time  `json:"created"`
 	Expires *time.Time `json:"expires,omitempty"`
 }
@@ -102,7 +106,7 @@ func runPasswordList(ctx context.Context, a *app, args []string) error {
 			return err
 		}
 		for _, p := range passwords {
-			row := passwordRow{Account: email, ID: p.ID, Label: p.Label, Created: p.Created}
+			row := passwordRow{Account: email, ID: p.ID, Label: p.Label, May: mayDo(p), Created: p.Created}
 			if !p.Expires.IsZero() {
 				row.Expires = &p.Expires
 			}
@@ -117,9 +121,20 @@ func runPasswordList(ctx context.Context, a *app, args []string) error {
 		if r.Expires != nil {
 			until = ", until " + r.Expires.Local().Format(time.DateTime)
 		}
-		a.ui.print("%-40s %-10s %-20s since %s%s\n", r.Account, r.ID, r.Label, r.Created.Local().Format(time.DateOnly), until)
+		a.ui.print("%-40s %-10s %-20s may %s, since %s%s\n", r.Account, r.ID, r.Label, r.May, r.Created.Local().Format(time.DateOnly), until)
 	}
 	return nil
+}
+
+// mayDo says what a password is good for.
+func mayDo(p auth.PasswordInfo) string {
+	switch {
+	case p.ReadOnly:
+		return "read"
+	case p.SendOnly:
+		return "send"
+	}
+	return "read and send"
 }
 
 func runPasswordRevoke(ctx context.Context, a *app, args []string) error {

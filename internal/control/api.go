@@ -18,6 +18,9 @@ func (s *Server) API() http.Handler {
 		n := s.Sessions.EndSessions(r.PathValue("account"), errSignedOut)
 		answer(w, map[string]int{"ended": n}, nil)
 	})
+	mux.HandleFunc("POST /v1/reload", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, struct{}{}, s.Reload())
+	})
 	return mux
 }
 

@@ -51,6 +51,11 @@ func (c *Client) EndSessions(ctx context.Context, account string) (int, error) {
 	return ended.Ended, err
 }
 
+// Reload puts a changed configuration into force; ErrNotRunning. Any other error says what is wrong with it.
+func (c *Client) Reload(ctx context.Context) error {
+	return c.call(ctx, http.MethodPost, "/v1/reload", new(struct{}))
+}
+
 func (c *Client) call(ctx context.Context, method, path string, into any) error {
 	req, err := http.NewRequestWithContext(ctx, method, "http://postern"+path, nil)
 	if err != nil {
@@ -68,7 +73,10 @@ func (c *Client) call(ctx context.Context, method, path string, into any) error 
 	if res.StatusCode != http.StatusOK {
 		var e struct{ Error string }
 		json.Unmarshal(body, &e)
-		return fmt.Errorf("the daemon answered %s: %s", res.Status, e.Error)
+		if e.Error == "" {
+			e.Error = "the daemon answered " + res.Status
+		}
+		return errors.New(e.Error)
 	}
 	return json.Unmarshal(body, into)
 }

@@ -30,7 +30,8 @@ type Server struct {
 	Accounts  Accounts
 	Sessions  Sessions
 	Version   string
-	Listeners []Listener
+	Listeners func() []Listener
+	Reload    func() error // puts a changed configuration into force
 	Log       *slog.Logger // nil discards
 	Started   time.Time
 }

@@ -75,7 +75,7 @@ func (s *Server) status(ctx context.Context) (Status, error) {
 		return Status{}, err
 	}
 	return Status{
-		Running: true, Version: s.Version, PID: os.Getpid(), Started: known(s.Started), Listeners: s.Listeners,
+		Running: true, Version: s.Version, PID: os.Getpid(), Started: known(s.Started), Listeners: s.Listeners(),
 		Accounts: ListAccounts(states, s.Sessions.Sessions()),
 	}, nil
 }

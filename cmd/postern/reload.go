@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	systemd "github.com/coreos/go-systemd/v22/daemon"
+
+	"postern/auth"
+	"postern/internal/control"
+)
+
+func runReload(ctx context.Context, a *app, args []string) error {
+	if err := noArguments(args); err != nil {
+		return err
+	}
+	err := control.NewClient(a.stateDir()).Reload(ctx)
+	if errors.Is(err, control.ErrNotRunning) {
+		return failed(err, "postern serve reads the configuration when it starts")
+	}
+	if err != nil {
+		return configError(err, "nothing was changed; mend the file and reload again")
+	}
+	a.ui.say("the changed configuration is in force; sessions went on")
+	return nil
+}
+
+// reload puts a changed configuration into force: all of it, or with an error nothing. Sessions go on, and
+// on with what they began with.
+func (a *app) reload(d *daemon, m *auth.Manager) (err error) {
+	notifySystemd(systemd.SdNotifyReloading)
+	defer notifySystemd(systemd.SdNotifyReady)
+	defer func() {
+		if err != nil {
+			d.log.Error("configuration not reloaded", "err", err)
+		}
+	}()
+	old := a.cfg
+	a.cfg = nil
+	cfg, err := a.config()
+	if err != nil {
+		a.cfg = old
+		return err
+	}
+	a.cfg = old
+	providers, err := providersOf(cfg)
+	if err != nil {
+		return err
+	}
+	settings, err := proxySettings(cfg)
+	if err != nil {
+		return err
+	}
+	d.mu.Lock()
+	open := slices.Clone(d.open)
+	d.mu.Unlock()
+	next, err := openListeners(wantedListeners(cfg.Listen), open)
+	if err != nil {
+		return err
+	}
+	if err := m.Reconfigure(providers, declaredAccounts(cfg)); err != nil {
+		for _, l := range next {
+			if !slices.Contains(open, l) {
+				l.Close()
+			}
+		}
+		return configError(err, "")
+	}
+	d.proxy.Apply(settings)
+	d.replaceListeners(next)
+	a.cfg = cfg
+	d.log.Info("configuration reloaded", "file", cfg.Path)
+	if cfg.Store != old.Store || cfg.Log != old.Log {
+		d.log.Warn("not everything is in force", "why", fmt.Sprint("[store] and [log] take effect when the daemon starts"))
+	}
+	return nil
+}
