@@ -119,6 +119,9 @@ func (r *refusal) Error() string { return "the provider answered " + r.value() }
 
 // oauthValue is the error value that the provider gave, "" when it gave none.
 func (p *Problem) oauthValue() string {
+	if p == nil {
+		return ""
+	}
 	if r, ok := p.Err.(*refusal); ok {
 		return r.value()
 	}

@@ -66,6 +66,7 @@ type live struct {
 	refused *refused       // the last failure of this process
 	browser *BrowserSignIn // the sign-in under way
 	claims  string         // what the provider wants to see at the next sign-in
+	noNext  bool           // a refresh brought no refresh token
 }
 
 // New returns a Manager. Every mistake in the declared accounts and their providers is in the error, each as a

@@ -80,6 +80,9 @@ func (r *renewal) ask(ctx context.Context, old *store.Token) (store.Token, *Prob
 		return r.m.askAsApp(ctx, r.account, old)
 	}
 	asked := r.account.refreshScopes(old.Scopes)
+	if r.m.mustAskForNext(r.account) {
+		asked = append(asked, "offline_access")
+	}
 	form := url.Values{
 		"grant_type": {"refresh_token"}, "refresh_token": {old.Refresh.Reveal()}, "scope": {strings.Join(asked, " ")},
 	}
@@ -87,9 +90,27 @@ func (r *renewal) ask(ctx context.Context, old *store.Token) (store.Token, *Prob
 	if p != nil {
 		return store.Token{}, p
 	}
+	r.m.gaveNext(r.account, got.RefreshToken != "")
 	t := take(*old, got, before)
 	t.RefreshedAt = before
 	return t, nil
+}
+
+// mustAskForNext says whether a refresh has to name offline_access to get the next refresh token. Microsoft's
+// documentation can be read so, its examples do without; servers that keep RFC 6749 section 6 to the letter
+// refuse it (oidc-provider 9). So it is named only where an answer without it brought no refresh token.
+func (m *Manager) mustAskForNext(a Account) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return a.speaksMicrosoft() && m.liveLocked(a.Email).noNext
+}
+
+func (m *Manager) gaveNext(a Account, gave bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if l := m.liveLocked(a.Email); !gave {
+		l.noNext = true
+	}
 }
 
 // ask posts form with the app's proof to the token endpoint and returns what came, and when it was asked for.

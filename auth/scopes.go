@@ -83,8 +83,6 @@ func (a Account) signInScopes() []string {
 
 // refreshScopes are asked for at a refresh: the mail scopes, named because a refresh token may serve several
 // resources, and only those that were granted, because personal accounts answer another one with invalid_grant.
-// offline_access is not among them: it has done its work, and servers that keep RFC 6749 section 6 to the
-// letter refuse it (oidc-provider 9).
 func (a Account) refreshScopes(granted []string) []string {
 	mail := mailScopes(a.Provider.Scopes)
 	still := slices.DeleteFunc(slices.Clone(mail), func(s string) bool { return len(missingScopes([]string{s}, granted)) > 0 })

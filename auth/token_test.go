@@ -54,6 +54,22 @@ func TestTokenRefreshes(t *testing.T) {
 	}
 }
 
+// offline_access is named only where a refresh without it brought no refresh token.
+func TestRefreshAsksForTheNextToken(t *testing.T) {
+	f := newFixture(t, fixtureOptions{})
+	f.signedIn(0)
+	f.id.then(f.id.reply(map[string]any{"refresh_token": nil}))
+	f.get("access-001-secret")
+	if got := f.id.last().Get("scope"); got != imapAll {
+		t.Errorf("first request with scope %q", got)
+	}
+	f.expireNow()
+	f.get("access-002-secret")
+	if got := f.id.last().Get("scope"); got != imapAll+" offline_access" {
+		t.Errorf("after an answer without a refresh token: scope %q", got)
+	}
+}
+
 func TestTokenOfNobody(t *testing.T) {
 	f := newFixture(t, fixtureOptions{})
 	if _, err := f.Token(t.Context(), "bob@example.com"); !errors.Is(err, ErrUnknownAccount) {
