@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"slices"
-	"strings"
 	"sync"
 
 	"postern/auth"
@@ -13,6 +12,7 @@ type registry struct {
 	mu   sync.Mutex // guards everything that follows
 	last uint64
 	live map[uint64]*session
+	past int64 // sessions that have ended, and their bytes
 }
 
 // add gives the session its number.
@@ -31,6 +31,18 @@ func (r *registry) remove(s *session) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.live, s.id)
+	r.past += 1 + s.up.Load() + s.down.Load()
+}
+
+// work counts sessions and bytes, those that have ended too.
+func (r *registry) work() int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n := r.past + int64(len(r.live))
+	for _, s := range r.live {
+		n += s.up.Load() + s.down.Load()
+	}
+	return n
 }
 
 // loggedIn records whose session it is, and what knows what it does.
@@ -58,13 +70,14 @@ func (r *registry) list() []SessionInfo {
 	return infos
 }
 
-func (r *registry) end(account string, why error) int {
+// end ends the sessions that match, without waiting, and returns how many there are.
+func (r *registry) end(why error, match func(*session) bool) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	n := 0
 	for _, s := range r.live {
-		if strings.EqualFold(s.account, account) {
-			s.cancel(why)
+		if match(s) {
+			go s.end(why)
 			n++
 		}
 	}

@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"context"
 	"errors"
 	"io"
 	"net"
@@ -34,16 +33,12 @@ var (
 	errUpstreamLeft = errors.New("upstream closed the connection")
 )
 
-// run carries bytes until either side has ended or ctx has, and closes both connections. early are bytes
-// that arrived before the hand-over. It returns why the session ended: errClientLeft, errUpstreamLeft,
-// the cause of ctx, or what broke.
-func (r *relay) run(ctx context.Context, earlyUp, earlyDown []byte) error {
+// run carries bytes until either side has ended or end is called, and closes both connections. early are
+// bytes that arrived before the hand-over. It returns why the session ended: errClientLeft,
+// errUpstreamLeft, what end was told, or what broke.
+func (r *relay) run(earlyUp, earlyDown []byte) error {
 	defer r.client.conn.Close()
 	defer r.upstream.conn.Close()
-	r.boundary = true
-	stop := context.AfterFunc(ctx, func() { r.end(context.Cause(ctx)) })
-	defer stop()
-
 	finished := make(chan struct{})
 	go func() {
 		defer close(finished)
@@ -53,7 +48,7 @@ func (r *relay) run(ctx context.Context, earlyUp, earlyDown []byte) error {
 	r.upErr = r.pumpUp(earlyUp)
 	r.clientEnded(finished)
 	<-finished
-	return r.why(ctx)
+	return r.why()
 }
 
 // pumpUp carries the client's bytes through the tap to the upstream.
@@ -228,9 +223,11 @@ func (r *relay) upstreamEnded() {
 }
 
 // why tells the first cause from its consequences.
-func (r *relay) why(ctx context.Context) error {
-	if err := context.Cause(ctx); err != nil {
-		return err
+func (r *relay) why() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ending != nil {
+		return r.ending
 	}
 	var up, down *sideError
 	switch {

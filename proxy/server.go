@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"strings"
 	"sync"
 	"time"
 )
@@ -18,6 +19,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener, p Protocol) error {
 		ln.Close()
 		s.ending.Store(true)
 		s.spares.closeAll()
+		s.registry.end(context.Cause(ctx), func(ses *session) bool { return ses.listener == ln })
 	})
 	defer stop()
 	defer ln.Close()
@@ -39,7 +41,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener, p Protocol) error {
 		}
 		running.Go(func() {
 			defer s.sessions.Add(-1)
-			s.newSession(conn, p).run(ctx)
+			s.newSession(conn, ln, p).run(ctx)
 		})
 	}
 }
@@ -110,5 +112,11 @@ type SessionInfo struct {
 // Sessions lists the sessions under way, oldest first. Any goroutine may call it.
 func (s *Server) Sessions() []SessionInfo { return s.registry.list() }
 
+// Work is a number that grows with every session and every byte that the server has carried, for who wants
+// to know whether it has anything to do. Any goroutine may call it.
+func (s *Server) Work() int64 { return s.registry.work() }
+
 // EndSessions says goodbye to the live sessions of an account, as `postern logout` asks. It does not wait.
-func (s *Server) EndSessions(account string, why error) int { return s.registry.end(account, why) }
+func (s *Server) EndSessions(account string, why error) int {
+	return s.registry.end(why, func(ses *session) bool { return strings.EqualFold(ses.account, account) })
+}

@@ -6,21 +6,22 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"postern/auth"
 )
 
-// session is one client's connection from accept to end.
+// session is one client's connection from accept to end. What it keeps is held for days by thousands of
+// sessions that do nothing, so it keeps little.
 type session struct {
 	server   *Server
 	protocol Protocol
+	listener net.Listener
 	conn     net.Conn
 	remote   string
 	since    time.Time
-	log      *slog.Logger
-	cancel   context.CancelCauseFunc
 	leave    func() // gives the place at the mailbox back
 
 	up, down atomic.Int64
@@ -29,58 +30,106 @@ type session struct {
 	id             uint64
 	account, label string
 	tap            tap
+
+	mu     sync.Mutex              // guards what follows
+	cancel context.CancelCauseFunc // ends the login; nil before and after it
+	relay  *relay                  // nil before the login has come to one
+	ended  error                   // why the session has to end
 }
 
-func (s *Server) newSession(conn net.Conn, p Protocol) *session {
-	return &session{server: s, protocol: p, conn: conn, remote: conn.RemoteAddr().String(), since: time.Now()}
+func (s *Server) newSession(conn net.Conn, ln net.Listener, p Protocol) *session {
+	return &session{
+		server: s, protocol: p, listener: ln, conn: conn, remote: conn.RemoteAddr().String(), since: time.Now(), leave: func() {},
+	}
+}
+
+// log is the session's logger. It is made anew each time: most sessions never say anything after login.
+func (s *session) log() *slog.Logger {
+	return s.server.Log.With("conn", s.id, "proto", s.protocol.name(), "remote", s.remote)
 }
 
 // run is a session from its first byte to its last.
 func (s *session) run(ctx context.Context) {
-	ctx, s.cancel = context.WithCancelCause(ctx)
-	defer s.cancel(nil)
 	s.server.registry.add(s)
 	defer s.server.registry.remove(s)
-	s.leave = func() {}
 	defer func() { s.leave() }()
-	s.log = s.server.Log.With("conn", s.id, "proto", s.protocol.name(), "remote", s.remote)
-	defer s.conn.Close()
+	defer func() { s.conn.Close() }()
 
 	// Handshakes and parsing need a deep stack once; the relay that may follow for days needs little. So
 	// the login runs on a goroutine of its own, whose stack goes with it.
-	var r *relayJob
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		r = s.login(ctx)
-	}()
-	<-done
-	if r == nil {
+	ready := make(chan *relayJob)
+	go func() { ready <- s.login(ctx) }()
+	job := <-ready
+	if job == nil {
 		return
 	}
-	why := r.run(ctx, r.earlyUp, r.earlyDown)
-	s.log.Info("session ended", "account", s.account, "dur", time.Since(s.since).Round(time.Millisecond),
+	s.runRelay(job)
+}
+
+func (s *session) runRelay(job *relayJob) {
+	why := job.relay.run(job.earlyUp, job.earlyDown)
+	s.log().Info("session ended", "account", s.account, "dur", time.Since(s.since).Round(time.Millisecond),
 		"up", s.up.Load(), "down", s.down.Load(), "why", why.Error())
+}
+
+// end ends the session wherever it is. It may take as long as a slow client.
+func (s *session) end(why error) {
+	s.mu.Lock()
+	if s.ended == nil {
+		s.ended = why
+	}
+	cancel, relay := s.cancel, s.relay
+	s.mu.Unlock()
+	switch {
+	case relay != nil:
+		relay.end(why)
+	case cancel != nil:
+		cancel(why)
+	}
+}
+
+// beginLogin makes the context of the login.
+func (s *session) beginLogin(ctx context.Context) (context.Context, context.CancelCauseFunc) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ctx, cancel := context.WithCancelCause(ctx)
+	if s.ended != nil {
+		cancel(s.ended)
+	}
+	s.cancel = cancel
+	return ctx, cancel
+}
+
+// beginRelay makes r the thing to end.
+func (s *session) beginRelay(r *relay) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cancel, s.relay = nil, r
+	if s.ended != nil {
+		go r.end(s.ended)
+	}
 }
 
 // relayJob is a relay ready to run.
 type relayJob struct {
-	relay
+	relay              *relay
 	earlyUp, earlyDown []byte
 }
 
 // login leads a client from the greeting to a relay; nil when it did not get there.
 func (s *session) login(ctx context.Context) *relayJob {
+	ctx, cancel := s.beginLogin(ctx)
+	defer cancel(nil)
 	limits := s.server.limits()
 	defer s.server.preLogin.Add(-1)
 	if s.server.preLogin.Add(1) > int64(limits.PreLogin) {
-		s.log.Warn("connection refused", "reason", "too many clients that have not logged in", "limit", limits.PreLogin)
+		s.log().Warn("connection refused", "reason", "too many clients that have not logged in", "limit", limits.PreLogin)
 		return nil
 	}
 	keepAlive(s.conn)
 	w, err := s.secure(ctx, limits.PreLoginTime)
 	if err != nil {
-		s.log.Info("TLS with the client failed", "err", err)
+		s.log().Info("TLS with the client failed", "err", err)
 		return nil
 	}
 	// Ending the session ends whatever this wire waits for.
@@ -127,7 +176,7 @@ func (s *session) frontOptions(w *wire) frontOptions {
 	o := frontOptions{
 		badCommands: settings.Limits.BadCommands,
 		known:       s.server.knowledge.features(s.protocol),
-		note:        func(event string, attrs ...any) { s.log.Debug(event, attrs...) },
+		note:        func(event string, attrs ...any) { s.log().Debug(event, attrs...) },
 	}
 	if _, already := w.conn.(*tls.Conn); already {
 		return o
@@ -194,10 +243,16 @@ func (s *session) enter(ctx context.Context, o offer) (auth.Login, *upstream, er
 	if err := s.protocol.allows(login); err != nil {
 		return login, nil, err
 	}
+	up, err := s.goUp(ctx, login)
+	return login, up, err
+}
+
+// goUp takes a place at the mailbox and logs in upstream.
+func (s *session) goUp(ctx context.Context, login auth.Login) (*upstream, error) {
 	key := gateKey(s.protocol, login.Account)
 	leave, err := s.server.gates.enter(ctx, key, s.protocol.places(s.server.limits()), s.server.limits().Patience)
 	if err != nil {
-		return login, nil, err
+		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.server.limits().LoginTime)
 	defer cancel()
@@ -207,10 +262,10 @@ func (s *session) enter(ctx context.Context, o offer) (auth.Login, *upstream, er
 		if pause, ok := pauseAsked(deepest(err).Error()); ok {
 			s.server.gates.shut(key, pause, deepest(err).Error())
 		}
-		return login, nil, err
+		return nil, err
 	}
 	s.leave = leave
-	return login, up, nil
+	return up, nil
 }
 
 // deepest is the first cause of an error: the server's own words, where it has said any.
@@ -235,7 +290,7 @@ func (s *session) refused(o offer, login auth.Login, err error) refusal {
 	if cause := deepest(err); cause != err {
 		attrs = append(attrs, "cause", cause)
 	}
-	s.log.Warn("login refused", attrs...)
+	s.log().Warn("login refused", attrs...)
 	return r
 }
 
@@ -248,34 +303,34 @@ func (s *session) handOver(w *wire, f front, login auth.Login, up *upstream) (*r
 	}
 	watch := s.protocol.watch(login, s.serverRefused(login.Account))
 	s.server.registry.loggedIn(s, login, watch)
-	s.log.Info("login accepted", "account", login.Account.Email, "password", login.Label, "mailbox", login.Account.Mailbox,
+	s.log().Info("login accepted", "account", login.Account.Email, "password", login.Label, "mailbox", login.Account.Mailbox,
 		"upstream", up.wire.conn.RemoteAddr().String(), "audit", true)
 	clientConn, earlyUp := w.detach()
 	upstreamConn, earlyDown := up.wire.detach()
 	clientConn.SetDeadline(time.Time{})
 	upstreamConn.SetDeadline(time.Time{})
-	return &relayJob{
-		relay: relay{
-			client: newLeg(clientConn), upstream: newLeg(upstreamConn), tap: watch,
-			up: &s.up, down: &s.down,
-			grace: s.server.limits().HalfCloseTime, drain: s.server.limits().DrainTime,
-		},
-		earlyUp: earlyUp, earlyDown: earlyDown,
-	}, nil
+	limits := s.server.limits()
+	r := &relay{
+		client: newLeg(clientConn), upstream: newLeg(upstreamConn), tap: watch, up: &s.up, down: &s.down,
+		grace: limits.HalfCloseTime, drain: limits.DrainTime, boundary: true,
+	}
+	s.beginRelay(r)
+	return &relayJob{r, earlyUp, earlyDown}, nil
 }
 
 // serverRefused learns from what the server says within a session: a mailbox that wants a pause gets it, and
 // one that has gone is probed again at the next login.
 func (s *session) serverRefused(account auth.Account) func(string) {
-	key := gateKey(s.protocol, account)
+	// Not the whole account: this is kept for as long as the session.
+	key, address, email := gateKey(s.protocol, account), s.protocol.address(account.Provider), account.Email
 	return func(text string) {
 		if pause, ok := pauseAsked(text); ok {
 			s.server.gates.shut(key, pause, printable(text))
-			s.log.Warn("throttled", "account", account.Email, "pause", pause, "said", printable(text))
+			s.log().Warn("throttled", "account", email, "pause", pause, "said", printable(text))
 		}
 		if _, _, gone := cutFold(text, "authenticated but not connected"); gone {
-			s.server.knowledge.forget(s.protocol, s.protocol.address(account.Provider), key)
-			s.log.Warn("mailbox does not answer", "account", account.Email, "said", printable(text))
+			s.server.knowledge.forget(s.protocol, address, key)
+			s.log().Warn("mailbox does not answer", "account", email, "said", printable(text))
 		}
 	}
 }
@@ -287,7 +342,7 @@ func (s *session) sayWhy(ctx context.Context, f front, w *wire, err error) {
 	case ctx.Err() != nil:
 		f.bye("Postern: " + context.Cause(ctx).Error())
 	case endsQuietly(err):
-		s.log.Debug("client left before login")
+		s.log().Debug("client left before login")
 		return
 	case isTimeout(err):
 		f.bye("no login in time")
@@ -296,7 +351,7 @@ func (s *session) sayWhy(ctx context.Context, f front, w *wire, err error) {
 	case errors.Is(err, errTooManyFailures), errors.Is(err, errTooManyBad), errors.Is(err, errLineTooLong), errors.Is(err, errOutOfStep):
 		f.bye(err.Error())
 	}
-	s.log.Info("session ended before login", "why", err.Error())
+	s.log().Info("session ended before login", "why", err.Error())
 }
 
 func isTimeout(err error) bool {

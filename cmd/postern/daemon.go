@@ -41,7 +41,7 @@ func newDaemon(accounts daemonAccounts, server *proxy.Server, log *slog.Logger) 
 	d := &daemon{accounts: accounts, proxy: server, log: log}
 	server.Accounts, server.Log, server.SignInURL = accounts, log, d.signInURL
 	d.control = &control.Server{
-		Accounts: accounts, Sessions: server, Version: version(), Listeners: d.listeners, Log: log, Started: time.Now(),
+		Accounts: accounts, Sessions: server, Tunnels: server, Version: version(), Listeners: d.listeners, Log: log, Started: time.Now(),
 		Reload: func() error {
 			if d.reload == nil {
 				return errors.New("the demo has no configuration")
@@ -85,7 +85,10 @@ func (d *daemon) run(ctx context.Context) error {
 	}
 	d.mu.Unlock()
 	if d.socket != nil {
-		serve("control", func() error { return serveHTTP(ctx, d.socket, d.control.API()) })
+		serve("control", func() error {
+			defer d.control.Wait()
+			return serveHTTP(ctx, d.socket, d.control.API())
+		})
 	}
 	notifySystemd(systemd.SdNotifyReady)
 	serve("watchdog", func() error { return feedWatchdog(ctx) })
@@ -121,7 +124,7 @@ func (d *daemon) inUse() []string {
 }
 
 func serveHTTP(ctx context.Context, ln net.Listener, h http.Handler) error {
-	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute}
+	srv := &http.Server{Handler: h, BaseContext: func(net.Listener) context.Context { return ctx }, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute}
 	stop := context.AfterFunc(ctx, func() {
 		quiet, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 		defer cancel()

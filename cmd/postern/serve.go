@@ -47,6 +47,7 @@ func runServe(ctx context.Context, a *app, args []string) error {
 	defer stop()
 	defer reloadOnSignal(d)()
 	go m.Keep(ctx, d.inUse)
+	go spareWithMemory(ctx, d.proxy.Work)
 	return d.run(ctx)
 }
 

@@ -21,6 +21,7 @@ func (s *Server) API() http.Handler {
 	mux.HandleFunc("POST /v1/reload", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, struct{}{}, s.Reload())
 	})
+	mux.HandleFunc("POST /v1/connect", s.connect)
 	return mux
 }
 

@@ -17,25 +17,29 @@ var ErrNotRunning = errors.New("postern serve is not running")
 
 // Client asks the daemon of one state directory. The zero value is of no use; call NewClient.
 type Client struct {
+	path string
 	http *http.Client
 }
 
 // NewClient makes a client; it connects with each call.
 func NewClient(stateDir string) *Client {
-	path := SocketPath(stateDir)
-	return &Client{http: &http.Client{
+	c := &Client{path: SocketPath(stateDir)}
+	c.http = &http.Client{
 		Timeout: 10 * time.Second,
 		Transport: &http.Transport{
 			DisableKeepAlives: true,
-			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-				conn, err := (&net.Dialer{}).DialContext(ctx, "unix", path)
-				if err != nil {
-					return nil, fmt.Errorf("%w (%w)", ErrNotRunning, err)
-				}
-				return conn, nil
-			},
+			DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return c.dial(ctx) },
 		},
-	}}
+	}
+	return c
+}
+
+func (c *Client) dial(ctx context.Context) (net.Conn, error) {
+	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", c.path)
+	if err != nil {
+		return nil, fmt.Errorf("%w (%w)", ErrNotRunning, err)
+	}
+	return conn, nil
 }
 
 // Status asks for the daemon's state; ErrNotRunning.

@@ -6,6 +6,7 @@ package control
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"postern/auth"
@@ -34,6 +35,9 @@ type Server struct {
 	Reload    func() error // puts a changed configuration into force
 	Log       *slog.Logger // nil discards
 	Started   time.Time
+	Tunnels   Tunnels // nil offers none
+
+	tunnels sync.RWMutex // each tunnel under way holds it for reading
 }
 
 // Listener is one address that the daemon listens on.
