@@ -21,27 +21,53 @@ func (imap) begin(w *wire, o upstreamOptions) (begun, error) {
 type imapLogin struct {
 	w      *wire
 	server string
-	before string // capabilities before login, as the server wrote them
-	caps   string // the last list that the server sent; "" for none yet
-	tags   int    // given out so far
-	seen   int    // responses so far
-	lines  []byte // untagged responses for the client
-	text   string // of the tagged OK
+	before string                // capabilities before login, as the server wrote them
+	caps   string                // the last list that the server sent; "" for none yet
+	tags   int                   // given out so far
+	seen   int                   // responses so far
+	lines  []byte                // untagged responses for the client
+	text   string                // of the tagged OK
+	asked  map[string]*imapReply // the questions of the probe by tag, and their answers
 }
 
-// login proves the token and makes sure that the mailbox answers.
+// login proves the token and makes sure that the mailbox answers. The question for that goes out right
+// behind the token: on a link with delay it would cost a round trip of its own.
 func (l *imapLogin) login(c credentials) (welcome, error) {
-	if err := l.authenticate(c); err != nil {
+	tag, ask := l.newTag(), ""
+	if c.known == "" && !c.inOrder && hasCapability(l.before, "SASL-IR") {
+		ask = l.question(true)
+	}
+	if err := l.authenticate(c, tag, ask); err != nil {
 		return welcome{}, err
 	}
-	if c.known == "" {
-		if err := l.probe(); err != nil {
-			return welcome{}, err
-		}
-	} else if l.caps == "" {
+	if c.known != "" && l.caps == "" {
 		l.caps = c.known
 	}
-	return welcome{lines: l.lines, text: l.text, before: l.before, after: l.caps}, nil
+	lost := false
+	if ask != "" {
+		good, err := l.answered(c.until)
+		if err != nil {
+			return welcome{}, err
+		}
+		lost = !good
+	}
+	if lost || c.known == "" && ask == "" {
+		if err := l.probe(); err != nil {
+			return welcome{}, l.blame(lost, err)
+		}
+	}
+	return welcome{lines: l.lines, text: l.text, before: l.before, after: l.caps, inOrder: lost}, nil
+}
+
+// errLostBehind means that a server let us in and broke the connection over what came behind the token.
+var errLostBehind = errors.New("upstream does not take commands in one piece")
+
+// blame finds out whether an error of the probe is one of the way it was asked.
+func (l *imapLogin) blame(lost bool, err error) error {
+	if _, said := errors.AsType[*auth.Problem](err); lost && !said {
+		return fmt.Errorf("%w: %w", errLostBehind, err)
+	}
+	return err
 }
 
 // maxReplies is more than any server sends before it lets us in.
@@ -133,9 +159,9 @@ func (l *imapLogin) askCapability() error {
 }
 
 // authenticate proves the token (RFC 9051 section 6.2.2).
-func (l *imapLogin) authenticate(c credentials) error {
+// behind is what goes out in the same piece.
+func (l *imapLogin) authenticate(c credentials, tag, behind string) error {
 	m := c.mechanism(l.mechanisms(), l.server)
-	tag := l.newTag()
 	line := tag + " AUTHENTICATE " + m.name
 	sent := hasCapability(l.before, "SASL-IR")
 	if sent {
@@ -143,7 +169,7 @@ func (l *imapLogin) authenticate(c credentials) error {
 	}
 	// What the server can do may be another thing after login.
 	l.caps = ""
-	if err := l.w.writeLine(line); err != nil {
+	if err := l.w.write([]byte(line + "\r\n" + behind)); err != nil {
 		return err
 	}
 	return l.outcome(tag, m, sent)
@@ -176,14 +202,16 @@ func (l *imapLogin) outcome(tag string, m saslProof, sent bool) error {
 		case r.tag == "+":
 			b, _ := base64.StdEncoding.DecodeString(r.text)
 			reason = printable(string(b)) + " "
-			err = l.w.writeLine(m.ifFailed)
+			if len(l.asked) == 0 { // else the server takes the first question for the answer it waits for
+				err = l.w.writeLine(m.ifFailed)
+			}
 		case r.tag == tag && r.word == "OK":
 			l.text = r.text
 			return nil
 		case r.tag == tag:
 			return l.refused(r, reason)
-		case r.word != "CAPABILITY": // the client gets the list in the tagged OK
-			l.lines = append(l.lines, r.raw...)
+		default:
+			l.note(r)
 		}
 		if err != nil {
 			return err
@@ -204,42 +232,108 @@ func (l *imapLogin) refused(r imapReply, reason string) error {
 	return &tokenRefused{text: printable(text), challenge: strings.TrimSpace(reason)}
 }
 
-// probe makes sure that the mailbox answers. Exchange accepts a token that has no right to the mailbox and
-// says so only to the next command ("User is authenticated but not connected.", seen 2020 to 2026). The
-// same round trip brings the capabilities where the login did not.
-func (l *imapLogin) probe() error {
-	tag := l.newTag()
-	lines := tag + " NAMESPACE\r\n"
-	wanted := 1
-	if l.caps == "" {
-		lines = l.newTag() + " CAPABILITY\r\n" + lines
-		wanted++
+// question writes the commands of the probe. NAMESPACE makes sure that the mailbox answers: Exchange accepts
+// a token that has no right to the mailbox and says so only to the next command ("User is authenticated but
+// not connected.", seen 2020 to 2026). CAPABILITY comes along where the login does not bring the list.
+func (l *imapLogin) question(capability bool) string {
+	l.asked = map[string]*imapReply{}
+	names := []string{"NAMESPACE"}
+	if capability {
+		names = []string{"CAPABILITY", "NAMESPACE"}
 	}
-	if err := l.w.write([]byte(lines)); err != nil {
+	lines := ""
+	for _, name := range names {
+		tag := l.newTag()
+		l.asked[tag] = nil
+		lines += tag + " " + name + "\r\n"
+	}
+	return lines
+}
+
+// note keeps what a response that nobody waits for has to say.
+func (l *imapLogin) note(r imapReply) {
+	if _, ok := l.asked[r.tag]; ok {
+		l.asked[r.tag] = &r
+		return
+	}
+	// The client gets the capabilities in the tagged OK, and did not ask for the rest.
+	if r.tag == "*" && r.word != "CAPABILITY" && r.word != "NAMESPACE" {
+		l.lines = append(l.lines, r.raw...)
+	}
+}
+
+// open says whether answers to the probe are still to come.
+func (l *imapLogin) open() bool {
+	for _, r := range l.asked {
+		if r == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// patience is how long a server that has let us in may take to answer what it was asked in the same piece.
+const patience = 3 * time.Second
+
+// answered reads the answers to what was asked behind the token, and says whether they are good. If not,
+// asking again in order tells why. An error is the server's own word that the mailbox is out of reach.
+func (l *imapLogin) answered(until time.Time) (good bool, err error) {
+	if soon := time.Now().Add(patience); until.IsZero() || soon.Before(until) {
+		l.w.conn.SetReadDeadline(soon)
+		defer l.w.conn.SetReadDeadline(until)
+	}
+	for l.open() && err == nil {
+		var r imapReply
+		if r, err = l.next(); err == nil {
+			l.note(r)
+		}
+	}
+	good = err == nil
+	for _, r := range l.asked {
+		if r == nil || r.word == "OK" {
+			continue
+		}
+		good = false
+		if p, ok := auth.Explain(r.text); ok && p.Code != outOfStep {
+			p.Err = errors.New(printable(r.text))
+			return false, p
+		}
+	}
+	if said, ok := errors.AsType[*auth.Problem](err); ok { // BYE
+		return false, said
+	}
+	return good, nil
+}
+
+// outOfStep is the catalogue's code for "Command received in Invalid state.", which is how Exchange answers a
+// command that comes before it has let us in.
+const outOfStep = "command-received-in-invalid-state"
+
+// probe asks in order and waits.
+func (l *imapLogin) probe() error {
+	late := l.asked // answers to an earlier question may still come
+	if err := l.w.write([]byte(l.question(l.caps == ""))); err != nil {
 		return err
 	}
-	for wanted > 0 {
+	for l.open() {
 		r, err := l.next()
-		switch {
-		case err != nil:
+		if err != nil {
 			return err
-		case r.tag == "*" && (r.word == "NAMESPACE" || r.word == "CAPABILITY"):
-		case r.tag == "*":
-			l.lines = append(l.lines, r.raw...)
-		case r.tag == "+":
-			return errors.New("upstream asks for more after a command that is complete")
-		default:
-			wanted--
-			if err := l.probed(r, tag); err != nil {
-				return err
-			}
+		}
+		if _, old := late[r.tag]; !old {
+			l.note(r)
+		}
+	}
+	for _, r := range l.asked {
+		if err := l.probed(r); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
 // probed sorts the answer to a command of the probe. A server without NAMESPACE says BAD, and is logged in all the same.
-func (l *imapLogin) probed(r imapReply, tag string) error {
+func (l *imapLogin) probed(r *imapReply) error {
 	if r.word == "OK" {
 		return nil
 	}
@@ -247,7 +341,7 @@ func (l *imapLogin) probed(r imapReply, tag string) error {
 		p.Err = errors.New(printable(r.text))
 		return p
 	}
-	if r.tag == tag && r.word == "BAD" {
+	if r.word == "BAD" {
 		return nil
 	}
 	return &auth.Problem{Class: auth.Retry, Code: "upstream-said", Say: "the mailbox does not answer: " + printable(r.text),

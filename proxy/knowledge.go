@@ -15,6 +15,7 @@ type knowledge struct {
 	servers map[string]string      // what a server offers before login, by protocol and address
 	proved  map[string]provenBox   // by gateKey
 	tokens  map[string]auth.Secret // the last that a mailbox took, by gateKey
+	inOrder map[string]bool        // servers that want each answer read before the next command
 }
 
 // provenBox is a mailbox that has answered.
@@ -41,6 +42,22 @@ func (k *knowledge) mailbox(key string) string {
 		return m.after
 	}
 	return ""
+}
+
+// wantsOrder says whether a server has lost what was sent to it in one piece.
+func (k *knowledge) wantsOrder(p Protocol, address string) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.inOrder[p.name()+" "+address]
+}
+
+func (k *knowledge) wantOrder(p Protocol, address string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.inOrder == nil {
+		k.inOrder = map[string]bool{}
+	}
+	k.inOrder[p.name()+" "+address] = true
 }
 
 // accepted says whether the mailbox has taken this very token before.

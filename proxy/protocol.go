@@ -3,6 +3,7 @@ package proxy
 import (
 	"errors"
 	"io"
+	"time"
 
 	"postern/auth"
 )
@@ -113,6 +114,10 @@ type credentials struct {
 	// known is what the mailbox could do after its last login; with it, nothing is asked after a login that
 	// says nothing about it. "" when it is not known, or was learned too long ago.
 	known string
+	// inOrder says that the server wants each answer read before the next command.
+	inOrder bool
+	// until is when the login has to be over; zero for no limit.
+	until time.Time
 }
 
 // welcome is what the upstream said when it took the token.
@@ -121,6 +126,8 @@ type welcome struct {
 	text   string // the human-readable part of its answer
 	before string // what the server offers before login
 	after  string // what it can do for the mailbox, as it wrote it
+	// inOrder says that the server lost what came behind the token.
+	inOrder bool
 }
 
 // tap watches a relay. It may hold bytes back or answer in the upstream's place on the way up; on the

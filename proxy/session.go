@@ -296,13 +296,13 @@ func (s *session) refused(o offer, login auth.Login, err error) refusal {
 
 // handOver answers the client's login with the upstream's words and makes the relay.
 func (s *session) handOver(w *wire, f front, login auth.Login, up *upstream) (*relayJob, error) {
+	watch := s.protocol.watch(login, s.serverRefused(login.Account))
+	s.server.registry.loggedIn(s, login, watch)
 	if err := f.accept(up.welcome); err != nil {
 		up.wire.conn.Close()
 		up.wire.release()
 		return nil, err
 	}
-	watch := s.protocol.watch(login, s.serverRefused(login.Account))
-	s.server.registry.loggedIn(s, login, watch)
 	s.log().Info("login accepted", "account", login.Account.Email, "password", login.Label, "mailbox", login.Account.Mailbox,
 		"upstream", up.wire.conn.RemoteAddr().String(), "audit", true)
 	clientConn, earlyUp := w.detach()

@@ -152,6 +152,7 @@ func TestNotConnectedIsNoLogin(t *testing.T) {
 	up.send(tag + " OK [CAPABILITY IMAP4rev1] AUTHENTICATE completed.")
 	tag, _, _ = strings.Cut(up.line(t), " ")
 	up.send(tag+" BAD User is authenticated but not connected.", "* BYE Connection closed. 14")
+	defer up.Close()
 	if got := c.line(); !strings.HasPrefix(got, "a NO ") {
 		t.Errorf("got %q", got)
 	}

@@ -94,6 +94,15 @@ func (s *Server) dialAndLogin(ctx context.Context, p Protocol, account auth.Acco
 		}
 		// The spare was dead without our knowing: a network that forgets idle connections says nothing.
 	}
+	up, err := s.openAndLogin(ctx, p, account, address, token)
+	if errors.Is(err, errLostBehind) {
+		s.knowledge.wantOrder(p, address)
+		up, err = s.openAndLogin(ctx, p, account, address, token)
+	}
+	return up, err
+}
+
+func (s *Server) openAndLogin(ctx context.Context, p Protocol, account auth.Account, address string, token auth.Secret) (*upstream, error) {
 	c, err := s.open(ctx, p, account, address)
 	if err != nil {
 		return nil, err
@@ -117,9 +126,11 @@ const networkTrouble = "network"
 func (s *Server) loginOn(ctx context.Context, p Protocol, account auth.Account, address string, c *opened, token auth.Secret) (*upstream, error) {
 	key := gateKey(p, account)
 	known := s.knowledge.mailbox(key)
+	cred := credentials{mailbox: account.Mailbox, token: token, known: known, inOrder: s.knowledge.wantsOrder(p, address)}
+	cred.until, _ = ctx.Deadline()
 	var answer welcome
 	err := c.within(ctx, func() (err error) {
-		answer, err = c.begun.login(credentials{mailbox: account.Mailbox, token: token, known: known})
+		answer, err = c.begun.login(cred)
 		return err
 	})
 	if err != nil {
@@ -128,6 +139,9 @@ func (s *Server) loginOn(ctx context.Context, p Protocol, account auth.Account, 
 		return nil, s.explain(ctx, address, err)
 	}
 	s.knowledge.learn(p, address, key, answer, token, known == "")
+	if answer.inOrder {
+		s.knowledge.wantOrder(p, address)
+	}
 	s.makeSpare(p, account, address, time.Now())
 	return &upstream{wire: c.wire, welcome: answer}, nil
 }
@@ -184,7 +198,11 @@ func (s *Server) explain(ctx context.Context, address string, err error) error {
 		return err
 	}
 	if isTimeout(err) || ctx.Err() != nil {
-		err = fmt.Errorf("no answer within %v", s.limits().LoginTime)
+		late := fmt.Errorf("no answer within %v", s.limits().LoginTime)
+		if errors.Is(err, errLostBehind) {
+			late = fmt.Errorf("%w: %w", late, errLostBehind)
+		}
+		err = late
 	}
 	return unreachable(address, err)
 }
