@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	systemd "github.com/coreos/go-systemd/v22/daemon"
@@ -73,7 +72,7 @@ func (a *app) reload(d *daemon, m *auth.Manager) (err error) {
 	a.cfg = cfg
 	d.log.Info("configuration reloaded", "file", cfg.Path)
 	if cfg.Store != old.Store || cfg.Log != old.Log {
-		d.log.Warn("not everything is in force", "why", fmt.Sprint("[store] and [log] take effect when the daemon starts"))
+		d.log.Warn("not everything is in force", "why", "[store] and [log] take effect when the daemon starts")
 	}
 	return nil
 }
