@@ -68,7 +68,7 @@ func (s *settings) complete(a Account) (Account, error) {
 	if !ok {
 		return a, newProblem("provider", about{account: a, detail: fmt.Sprintf("%q", a.Provider.Name)})
 	}
-	a.Provider = p.onlyFor(s.protocols)
+	a.Provider = p
 	defaults := []struct {
 		to   *string
 		from string

@@ -16,13 +16,11 @@ type Provider struct {
 	// Endpoints; "{tenant}" in them is replaced. DeviceURL and RevokeURL are "" where there is none.
 	AuthorizeURL, TokenURL, DeviceURL, RevokeURL string
 	Tenant                                       string            // default for "{tenant}"
-	Scopes                                       []string          // for a person's sign-in, those of every protocol
+	Scopes                                       []string          // for a person's sign-in
 	AuthorizeParams                              map[string]string // sent along to AuthorizeURL
 	IMAP, SMTP, POP3                             string            // host:port, with TLS, STARTTLS, TLS; "" = none
 	RootCAs                                      *x509.CertPool    // trusted for all of these; nil = the system's
 	Docs                                         string            // where this is documented
-
-	every []string // Scopes, before those of protocols that are not used were left out; nil = all are in use
 }
 
 // over returns p with its empty fields taken from base.
@@ -76,11 +74,6 @@ func entra(base string) Provider {
 	}
 }
 
-// exchangeScopes open a mailbox of Exchange by IMAP, POP and SMTP.
-func exchangeScopes(resource string) []string {
-	return []string{resource + "/IMAP.AccessAsUser.All", resource + "/POP.AccessAsUser.All", resource + "/SMTP.Send", "offline_access"}
-}
-
 // microsoft lists the clouds whose login host, scopes and mail hosts are known to belong together. The US
 // DoD cloud is left out: sources differ on its scope.
 func microsoft() []Provider {
@@ -88,7 +81,7 @@ func microsoft() []Provider {
 	outlook.Name = "outlook"
 	outlook.Tenant = "consumers"
 	// The prefix outlook.office.com is the one that works for personal and for work accounts.
-	outlook.Scopes = exchangeScopes("https://outlook.office.com")
+	outlook.Scopes = []string{"https://outlook.office.com/IMAP.AccessAsUser.All", "offline_access"}
 	outlook.IMAP, outlook.POP3 = "outlook.office365.com:993", "outlook.office365.com:995"
 	outlook.SMTP = "smtp-mail.outlook.com:587"
 
@@ -97,13 +90,13 @@ func microsoft() []Provider {
 
 	gcc := entra("https://login.microsoftonline.us")
 	gcc.Name, gcc.Tenant = "microsoft365-gcc-high", "organizations"
-	gcc.Scopes = exchangeScopes("https://outlook.office365.us")
+	gcc.Scopes = []string{"https://outlook.office365.us/IMAP.AccessAsUser.All", "offline_access"}
 	gcc.IMAP, gcc.POP3, gcc.SMTP = "outlook.office365.us:993", "outlook.office365.us:995", "outlook.office365.us:587"
 	gcc.Docs = "https://learn.microsoft.com/microsoft-365/enterprise/microsoft-365-u-s-government-gcc-high-endpoints"
 
 	china := entra("https://login.partner.microsoftonline.cn")
 	china.Name, china.Tenant = "microsoft365-china", "organizations"
-	china.Scopes = exchangeScopes("https://partner.outlook.cn")
+	china.Scopes = []string{"https://partner.outlook.cn/IMAP.AccessAsUser.All", "offline_access"}
 	china.IMAP, china.POP3, china.SMTP = "partner.outlook.cn:993", "partner.outlook.cn:995", "smtp.partner.outlook.cn:587"
 	china.Docs = "https://learn.microsoft.com/entra/identity-platform/authentication-national-cloud"
 
@@ -139,9 +132,8 @@ func others() []Provider {
 		Name:         "fastmail",
 		AuthorizeURL: "https://api.fastmail.com/oauth/authorize",
 		TokenURL:     "https://api.fastmail.com/oauth/refresh",
-		Scopes: []string{"https://www.fastmail.com/dev/protocol-imap", "https://www.fastmail.com/dev/protocol-pop",
-			"https://www.fastmail.com/dev/protocol-smtp"},
-		IMAP: "imap.fastmail.com:993", SMTP: "smtp.fastmail.com:587", POP3: "pop.fastmail.com:995",
+		Scopes:       []string{"https://www.fastmail.com/dev/protocol-imap"},
+		IMAP:         "imap.fastmail.com:993", SMTP: "smtp.fastmail.com:587", POP3: "pop.fastmail.com:995",
 		Docs: "https://www.fastmail.com/developer/oauth",
 	}, {
 		Name:         "comcast",
@@ -154,7 +146,7 @@ func others() []Provider {
 		Name:         "yandex",
 		AuthorizeURL: "https://oauth.yandex.com/authorize",
 		TokenURL:     "https://oauth.yandex.com/token",
-		Scopes:       []string{"mail:imap_full", "mail:smtp"},
+		Scopes:       []string{"mail:imap_full"},
 		IMAP:         "imap.yandex.com:993", SMTP: "smtp.yandex.com:587",
 		Docs: docsThunderbird,
 	}, {

@@ -104,7 +104,7 @@ func fuzzUpstream(f *testing.F, p Protocol) {
 			w.release()
 			return
 		}
-		if strings.ContainsAny(answer.text+answer.after, "\r\n") {
+		if strings.ContainsAny(answer.text+forClient(answer.after), "\r\n\x00") {
 			t.Errorf("text %q or capabilities %q would end the line", answer.text, answer.after)
 		}
 		checkHandOver(t, in, w, conn)

@@ -206,7 +206,7 @@ func (l *imapLogin) outcome(tag string, m saslProof, sent bool) error {
 				err = l.w.writeLine(m.ifFailed)
 			}
 		case r.tag == tag && r.word == "OK":
-			l.text = r.text
+			l.text = responseText(r.text)
 			return nil
 		case r.tag == tag:
 			return l.refused(r, reason)

@@ -95,6 +95,7 @@ func hasCapability(list, name string) bool {
 func forClient(list string) string {
 	kept := make([]string, 0, 32)
 	for c := range strings.FieldsSeq(list) {
+		c = responseText(c)
 		name, _, _ := strings.Cut(strings.ToUpper(c), "=")
 		if name != "COMPRESS" && name != "UNAUTHENTICATE" {
 			kept = append(kept, c)

@@ -132,7 +132,7 @@ func (l *smtpLogin) authenticate(c credentials) (text string, err error) {
 		case err != nil:
 			return "", err
 		case r.code == 235:
-			return r.text(), nil
+			return responseText(r.text()), nil
 		case r.code == 334 && reason == "":
 			b, _ := base64.StdEncoding.DecodeString(r.text())
 			reason = printable(string(b)) + " "

@@ -38,18 +38,6 @@ func wantedListeners(l config.Listen) []*listener {
 	return all
 }
 
-// protocolsOf names the mail protocols that a configuration serves.
-func protocolsOf(l config.Listen) []string {
-	var names []string
-	for name, on := range map[string]bool{"imap": l.IMAP != "" || l.IMAPS != "", "smtp": l.SMTP != "", "pop3": l.POP3 != ""} {
-		if on {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return names
-}
-
 // listen opens every address of the configuration before anything is served: half a daemon is worse than none.
 func (d *daemon) listen(cfg *config.Config) error {
 	d.mu.Lock()
