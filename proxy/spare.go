@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"crypto/tls"
 	"sync"
 	"time"
 
@@ -48,12 +49,19 @@ func (s *spares) take(key string) *opened {
 	return conn
 }
 
-// quiet says whether a server that owes nothing has indeed said nothing, and has not gone.
+// quiet says whether a server that owes nothing has indeed said nothing, and has not gone. It looks without
+// waiting: a read deadline in the past would end a read before it has looked.
 func (c *opened) quiet() bool {
-	c.tcp.SetReadDeadline(longAgo)
-	_, err := c.wire.br.Peek(1)
-	c.tcp.SetReadDeadline(time.Time{})
-	return err != nil && isTimeout(err)
+	conn := c.wire.conn
+	if t, ok := conn.(*tls.Conn); ok {
+		if rec, ok := t.NetConn().(*recordConn); ok {
+			if rec.buf != nil {
+				return false
+			}
+			conn = rec.Conn
+		}
+	}
+	return c.wire.buffered() == 0 && nothingWaits(conn)
 }
 
 // reserve claims the making of a mailbox's spare; false when there is one, or one is being made.
