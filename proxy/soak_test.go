@@ -345,7 +345,7 @@ func TestSoakSeesDamage(t *testing.T) {
 				t.Parallel()
 				var struck atomic.Int64
 				r := newSoakRig(t, func(ln net.Listener) net.Listener {
-					return damagedListener{ln, func(b []byte, isUp bool) []byte {
+					return &damagedListener{ln, func(b []byte, isUp bool) []byte {
 						if isUp != up || len(b) < 600 || struck.Add(1) > 1 {
 							return b
 						}
@@ -380,7 +380,7 @@ type damagedListener struct {
 	damage func(b []byte, up bool) []byte
 }
 
-func (l damagedListener) Accept() (net.Conn, error) {
+func (l *damagedListener) Accept() (net.Conn, error) {
 	conn, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
