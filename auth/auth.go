@@ -33,6 +33,7 @@ type Options struct {
 	Declared    []Account           // accounts of the configuration; of Provider only Name is read
 	Log         *slog.Logger        // nil discards
 	HTTPTimeout time.Duration       // for one request to a provider; 0 = 30 s
+	Apart       Apart               // takes refreshes that no kill may interrupt; nil = all happen in this process
 }
 
 // Manager answers for all accounts. Its methods may be called by any goroutine.
@@ -41,6 +42,7 @@ type Manager struct {
 	settings atomic.Pointer[settings]
 	log      *slog.Logger
 	endpoint *endpoint
+	apart    Apart
 	slow     chan struct{}   // one place per argon2 computation that may run at once
 	open     context.Context // until Close
 	shut     context.CancelCauseFunc
@@ -80,6 +82,7 @@ func New(o Options) (*Manager, error) {
 		store:    o.Store,
 		log:      o.Log,
 		endpoint: newEndpoint(o.HTTPTimeout),
+		apart:    o.Apart,
 		slow:     make(chan struct{}, slowAtOnce),
 		live:     map[string]*live{},
 		ports:    map[*BrowserSignIn]bool{},

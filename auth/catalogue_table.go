@@ -89,6 +89,7 @@ var catalogue = []row{
 	{key: "password-hash", class: Configuration, say: "password_hash is not one that Postern knows", cure: "it begins with sha256$ or argon2id$"},
 	{key: "declared", class: Configuration, say: "{account} stands in the configuration file", cure: "change it there, then: postern reload"},
 	{key: "signed-in", class: Configuration, say: "{account} is signed in with another app or provider", cure: "postern logout {account}, then add it again"},
+	{key: "broken-off", class: Retry, say: "the refresh broke off, and how it went is not known yet", cure: waitForIt},
 	{key: "store", class: Retry, say: "the token store can not be reached: {detail}", cure: "check the permissions and free space of the state directory; nothing was lost"},
 	{key: "store-damaged", class: Configuration, say: "the account's record can not be read: {detail}", cure: "bring it or its key back from a backup, or: postern account remove {account}"},
 

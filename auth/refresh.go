@@ -34,6 +34,11 @@ type renewal struct {
 // refresh gets a new access token, unless another process was quicker. What it returns is durable.
 func (m *Manager) refresh(ctx context.Context, account Account, seen store.Token, rejected Secret) (Token, error) {
 	r := &renewal{m: m, account: account, rejected: rejected, found: seen}
+	if m.goesApart(account) {
+		if t, done, err := m.refreshApart(ctx, r); done {
+			return t, err
+		}
+	}
 	err := m.store.Update(ctx, account.Email, func(rec *store.Record) error { return r.change(ctx, rec) })
 	return r.outcome(err)
 }

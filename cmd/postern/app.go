@@ -24,6 +24,8 @@ type app struct {
 	cfg     *config.Config
 	store   store.Store
 	manager *auth.Manager
+
+	renewals chan struct{} // one place per process that may refresh at once
 }
 
 func (a *app) close() {
@@ -85,7 +87,7 @@ func (a *app) accounts() (*auth.Manager, error) {
 	if a.store, err = a.openStore(cfg); err != nil {
 		return nil, err
 	}
-	a.manager, err = auth.New(auth.Options{Store: a.store, Providers: providers, Declared: declaredAccounts(cfg), Log: log})
+	a.manager, err = auth.New(auth.Options{Store: a.store, Providers: providers, Declared: declaredAccounts(cfg), Log: log, Apart: a.renewApart})
 	if err != nil {
 		return nil, configError(err, "")
 	}

@@ -13,7 +13,7 @@ import (
 type command struct {
 	name  string
 	args  string // as the help writes them
-	does  string // one line
+	does  string // one line; "" keeps it out of the help
 	more  string // what the help of this command says besides
 	flags func(*flag.FlagSet, *options)
 	run   func(ctx context.Context, a *app, args []string) error
@@ -65,7 +65,7 @@ func dispatch(ctx context.Context, u *ui, args []string) error {
 	if err != nil {
 		return usageError("postern help "+c.name, "%s: %w", c.name, err)
 	}
-	a := &app{ui: u, o: o}
+	a := &app{ui: u, o: o, renewals: make(chan struct{}, renewAtOnce)}
 	defer a.close()
 	return c.run(ctx, a, rest)
 }

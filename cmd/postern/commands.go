@@ -54,6 +54,7 @@ func commands() []command {
 			flags: func(f *flag.FlagSet, o *options) {
 				f.StringVar(&o.format, "format", "raw", "raw, xoauth2, oauthbearer or json")
 			}, run: runToken},
+		{name: renewCommand, run: runRenew}, // not for people
 		{name: "version", does: "print the version", run: runVersion},
 		{name: "help", args: "[COMMAND]", does: "explain", run: runHelp},
 	}

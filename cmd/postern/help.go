@@ -29,6 +29,9 @@ func help(u *ui, words []string) error {
 	}
 	u.print("%s", helpHead)
 	for _, c := range commands() {
+		if c.does == "" {
+			continue
+		}
 		u.print("  %-16s %s\n", c.name, c.does)
 	}
 	u.print("%s", helpFoot)
@@ -39,7 +42,7 @@ func helpCommand(u *ui, words []string) error {
 	name := strings.Join(words, " ")
 	found := false
 	for _, c := range commands() {
-		if c.name != name && !strings.HasPrefix(c.name, name+" ") {
+		if c.does == "" || c.name != name && !strings.HasPrefix(c.name, name+" ") {
 			continue
 		}
 		if found {
