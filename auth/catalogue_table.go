@@ -1,6 +1,9 @@
 package auth
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Cures that many rows share.
 const (
@@ -12,11 +15,13 @@ const (
 )
 
 // catalogue is everything that Postern knows about failures; the first row that fits counts. It is never
-// written to. Sources: learn.microsoft.com "Microsoft Entra authentication and authorization error codes",
+// written to, nor are its parts.
+var catalogue = slices.Concat(oauthRows, exchangeRows, ownRows, aadstsRows, mailRows)
+
+// oauthRows are found by the error value of the OAuth endpoints. Sources of these and of the following: learn.microsoft.com "Microsoft Entra authentication and authorization error codes",
 // RFC 6749 sections 4.1.2.1 and 5.2, RFC 8628 section 3.5, and texts of Exchange Online and Outlook.com
 // servers as seen until 2026-11.
-var catalogue = []row{
-	// The error value of the OAuth endpoints.
+var oauthRows = []row{
 	{key: "invalid_grant", class: SignIn, say: "the sign-in is no longer valid", cure: signInAgain},
 	{key: "interaction_required", class: SignIn, say: "the provider wants to see a person", cure: signInAgain},
 	{key: "consent_required", class: SignIn, say: "the app's access to the mailbox has not been approved", cure: signInAgain},
@@ -43,8 +48,10 @@ var catalogue = []row{
 	{key: "invalid_tenant", class: Configuration, say: "the tenant {tenant} does not exist", cure: "correct the account's tenant"},
 	{key: "redirect_uri_mismatch", class: Configuration, say: "the redirect address is not registered for the app", cure: "add http://localhost to the app registration"},
 	{key: "unknown-error", class: Retry, say: "the provider refused with an error that Postern does not know: {detail}", cure: "if it stays, search for the code: postern check {account}"},
+}
 
-	// Between us and the provider, and what comes back that is no OAuth answer.
+// exchangeRows are what happens between us and the provider, and what comes back that is no OAuth answer.
+var exchangeRows = []row{
 	{key: "network", class: Retry, say: "can not reach {host}: {detail}", cure: "check the network; Postern tries again by itself"},
 	{key: "dns", class: Retry, say: "the name {host} can not be looked up", cure: "check the network and its DNS; Postern tries again by itself"},
 	{key: "tls", class: Retry, say: "the connection to {host} is not trusted: {detail}", cure: "a hotel or guest network may want you to log in first, a clock may be wrong, or your organisation reads the traffic (then set ca_file for the provider)"},
@@ -59,8 +66,10 @@ var catalogue = []row{
 	{key: "http-404", class: Configuration, say: "{host} has no such address", cure: "check token_url and device_url of the provider, and the tenant"},
 	{key: "http-407", class: Configuration, say: "the network's web proxy wants a password", cure: "put it into HTTPS_PROXY, or let the proxy pass {host}"},
 	{key: "token-type", class: Configuration, say: "the provider gave a token of a kind that mail servers do not take: {detail}", cure: "check the provider's addresses"},
+}
 
-	// Our own.
+// ownRows are situations that Postern finds itself.
+var ownRows = []row{
 	{key: "not-connected", class: SignIn, say: "this account is not signed in", cure: signInAgain},
 	{key: "wrong-account", class: SignIn, say: "{detail} signed in, but this account is {who}", cure: "sign in as {who}: postern login {account}; or, if that is the same person, set sign_in_as"},
 	{key: "no-refresh-token", class: SignIn, say: "the provider gave access for an hour only: its answer has no refresh token", cure: "let the app registration and the scopes have offline_access, then: postern login {account}"},
@@ -92,8 +101,11 @@ var catalogue = []row{
 	{key: "broken-off", class: Retry, say: "the refresh broke off, and how it went is not known yet", cure: waitForIt},
 	{key: "store", class: Retry, say: "the token store can not be reached: {detail}", cure: "check the permissions and free space of the state directory; nothing was lost"},
 	{key: "store-damaged", class: Configuration, say: "the account's record can not be read: {detail}", cure: "bring it or its key back from a backup, or: postern account remove {account}"},
+}
 
-	// AADSTS numbers: the user and the directory.
+// aadstsRows are found by Microsoft's error numbers.
+var aadstsRows = []row{
+	// The user and the directory.
 	{codes: []int{16000, 50020, 500208}, class: Configuration, say: "the account that signed in does not belong to the tenant {tenant}", cure: checkTenant},
 	{codes: []int{50014, 50034, 51004}, class: Configuration, say: "the tenant {tenant} has no such user", cure: "check the address; " + checkTenant},
 	{codes: []int{50053}, class: SignIn, say: "Microsoft has locked the account for a while, after too many attempts or because of where they came from", cure: "wait some minutes, then: postern login {account}"},
@@ -103,7 +115,7 @@ var catalogue = []row{
 	{codes: []int{50126}, class: SignIn, say: "user name or password was wrong at Microsoft", cure: signInAgain},
 	{codes: []int{90072}, class: Admin, say: "the account is a guest that the organisation has not added", cure: "sign in with another account, or " + askAdmin},
 
-	// AADSTS numbers: proving who it is.
+	// Proving who it is.
 	{codes: []int{50072, 50079}, class: SignIn, say: "Microsoft wants the account's security information completed", cure: "sign in and finish the set-up it asks for: postern login {account}"},
 	{codes: []int{50074, 50076, 50078}, class: SignIn, say: "Microsoft wants a second factor", cure: "sign in and approve it: postern login {account}"},
 	{codes: []int{50158}, class: SignIn, say: "your organisation wants a second factor", cure: "sign in and approve it: postern login {account}"},
@@ -113,7 +125,7 @@ var catalogue = []row{
 	{codes: []int{50140, 50199}, class: SignIn, say: "Microsoft has a question in the browser", cure: "sign in and answer it: postern login {account}"},
 	{codes: []int{53004, 53011}, class: SignIn, say: "Microsoft sees the account at risk and wants it secured", cure: "sign in at Microsoft and do what it asks, then: postern login {account}"},
 
-	// AADSTS numbers: the stored sign-in.
+	// The stored sign-in.
 	{codes: []int{50132, 50133, 50173}, class: SignIn, say: "the password was changed or the access was revoked", cure: signInAgain},
 	{codes: []int{70008, 700082}, class: SignIn, say: "the sign-in was not used for so long that it has expired", cure: signInAgain},
 	{codes: []int{700084}, class: SignIn, say: "the sign-in was good for a day only, because the app's redirect address is of the type single-page application", cure: `move http://localhost to "Mobile and desktop applications" in the app registration, then: postern login {account}`},
@@ -124,7 +136,7 @@ var catalogue = []row{
 	{codes: []int{900561}, class: SignIn, say: "the browser went back to a page that can not be shown twice", cure: startAgain},
 	{codes: []int{700005}, class: Configuration, say: "the sign-in began in one tenant and ended in another", cure: "use one tenant in authorize_url and token_url of the provider"},
 
-	// AADSTS numbers: approval and policy.
+	// Approval and policy.
 	{codes: []int{65001}, class: SignIn, say: "the app's access to the mailbox has not been approved", cure: "sign in and approve it: postern login {account}; if Microsoft asks for an administrator, give them {consent}"},
 	{codes: []int{65004}, class: SignIn, say: "the approval was declined", cure: "sign in again and accept: postern login {account}"},
 	{codes: []int{90094, 90095}, class: Admin, say: "an administrator of your organisation has to approve the app", cure: "give them this address: {consent}"},
@@ -138,7 +150,7 @@ var catalogue = []row{
 	{codes: []int{650052, 650054}, class: Admin, say: "the organisation does not have the mail service", cure: askAdmin},
 	{codes: []int{70001, 7000112, 700011}, class: Admin, say: "the app is disabled or missing in the organisation", cure: "check the client id, or " + askAdmin},
 
-	// AADSTS numbers: the app registration and the settings of the account.
+	// The app registration and the settings of the account.
 	{codes: []int{50011, 500112, 900971, 70004, 90102}, class: Configuration, say: "the redirect address http://localhost is not registered for the app", cure: `add http://localhost under "Mobile and desktop applications" in the app registration`},
 	{codes: []int{50012, 700027, 700024}, class: Configuration, say: "Microsoft does not accept the app's certificate", cure: "check that it is uploaded to the app registration, that its key belongs to it, and that this machine's clock is right"},
 	{codes: []int{50059, 90019}, class: Configuration, say: "Microsoft can not tell which tenant is meant", cure: "set the account's tenant"},
@@ -161,7 +173,7 @@ var catalogue = []row{
 	{codes: []int{90027, 500201}, class: Configuration, say: "personal accounts need Microsoft's v2.0 endpoints", cure: "use /oauth2/v2.0/ in the provider's addresses"},
 	{codes: []int{90014, 90100, 900144, 9002313}, say: "Microsoft finds the request malformed, or the stored sign-in damaged", cure: "sign in again: postern login {account}; if it stays, check the account's settings"},
 
-	// AADSTS numbers: what passes, and the device code.
+	// What passes, and the device code.
 	{codes: []int{50033, 90006, 90012, 90024, 90033, 90090, 70012}, class: Retry, say: "Microsoft has a fault that passes", cure: waitForIt},
 	{codes: []int{50000, 90036}, class: Retry, say: "Microsoft could not issue a token", cure: "nothing: Postern tries again by itself; if it stays, quote the correlation id to Microsoft"},
 	{codes: []int{50196}, class: Retry, say: "Microsoft wants fewer requests and makes us pause", cure: waitForIt, pause: 5 * time.Minute},
@@ -169,8 +181,11 @@ var catalogue = []row{
 	{codes: []int{70016}, class: Retry, say: "nobody has entered the code yet", cure: "enter the code on the page that was shown"},
 	{codes: []int{70018, 90119, 90120}, class: SignIn, say: "the device code was mistyped or used already", cure: startAgain},
 	{codes: []int{70019, 70020}, class: SignIn, say: "the device code was not entered in time", cure: startAgain},
+}
 
-	// What IMAP, SMTP and POP servers of Exchange say. Specific texts stand before those that they contain.
+// mailRows are found by what IMAP, SMTP and POP servers of Exchange say. Specific texts stand before those that
+// they contain.
+var mailRows = []row{
 	{texts: []string{throttled}, class: Retry, say: "Microsoft slows the mailbox down, because it was used too much", cure: waitForIt, pause: usualBackoff},
 	{texts: []string{"User is authenticated but not connected"}, class: Configuration, say: "Microsoft accepted the sign-in but does not open the mailbox",
 		cure: "most often another account signed in (postern login {account}), or IMAP is switched off (Outlook.com: Settings, Mail, Forwarding and IMAP; at work the administrator), or a shared mailbox gives you no full access; it also happens for a while when Microsoft has a fault"},
