@@ -19,6 +19,7 @@ var children = map[string]func(dir string, args []string) error{
 	"count":   countChild,
 	"forever": foreverChild,
 	"key":     keyChild,
+	"rekey":   rekeyChild,
 }
 
 func TestMain(m *testing.M) {
@@ -27,8 +28,10 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	}
 	run := children[name]
-	if run == nil {
-		run = systemChildren[name]
+	for _, more := range []map[string]func(string, []string) error{systemChildren, labChildren} {
+		if run == nil {
+			run = more[name]
+		}
 	}
 	if err := run(os.Args[1], os.Args[2:]); err != nil {
 		fmt.Fprintln(os.Stderr, name+":", err)

@@ -24,9 +24,14 @@ type File struct {
 	locks accountLocks
 	key   keyHolder
 
+	// Of a store that OpenDir opened: what goes on with an unfinished change of keys, and what ends it.
+	background sync.WaitGroup
+	end        context.CancelFunc // nil when there is nothing to end
+
 	mu     sync.Mutex
 	cache  map[string]cached // what View has read
 	closed bool
+	goesOn bool // background is at work
 }
 
 // cached is a record as read from the file that info describes.
@@ -135,7 +140,7 @@ func (f *File) update(ctx context.Context, account string, change func(*Record) 
 		old = cached{record: Record{Account: account}}
 	}
 	// A key that was replaced since must not seal a record that nobody could open.
-	s, err := f.key.get(ctx, absent, f.empty)
+	s, err := f.key.get(ctx, absent, f.createKey)
 	if err != nil {
 		return f.explain(err, account)
 	}
@@ -249,9 +254,13 @@ func (f *File) hashedAccount(name string) (string, error) {
 // Close implements Store. It does not wait for an Update that is under way.
 func (f *File) Close() error {
 	f.mu.Lock()
-	defer f.mu.Unlock()
 	f.closed, f.cache = true, nil
+	f.mu.Unlock()
 	f.key.forget()
+	if f.end != nil {
+		f.end()
+	}
+	f.background.Wait()
 	return nil
 }
 
@@ -313,4 +322,31 @@ func (f *File) empty() (bool, error) {
 		return false, unavailable(err)
 	}
 	return len(names) == 0, nil
+}
+
+// keyLock is the lock of the process that makes, moves or replaces the key. No account's files have its name.
+func (f *File) keyLock() string { return f.path("%key", lockEnding) }
+
+// lockKey waits for the lock of the key. Whoever holds it may wait for the locks of accounts; the holder of
+// an account's lock may wait for it only as long as there is no key, because there is none to change then.
+func (f *File) lockKey(ctx context.Context) (*fileLock, error) {
+	l, err := lockFile(ctx, f.keyLock())
+	if err != nil {
+		return nil, fmt.Errorf("store %s: the lock of the key: %w", f.dir, err)
+	}
+	return l, nil
+}
+
+// createKey makes the first key. A key source has no lock of its own among processes.
+func (f *File) createKey(ctx context.Context) (key [32]byte, err error) {
+	l, err := f.lockKey(ctx)
+	if err != nil {
+		return key, err
+	}
+	defer l.remove()
+	empty, err := f.empty()
+	if err != nil {
+		return key, err
+	}
+	return f.key.source.Key(ctx, empty)
 }

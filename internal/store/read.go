@@ -13,36 +13,58 @@ import (
 
 // read reads the account's record from its file; ErrNotFound, ErrDamaged, ErrWrongKey, ErrUnavailable.
 func (f *File) read(ctx context.Context, account string) (cached, error) {
-	content, info, err := readRegular(f.path(fileName(account), recordEnding))
-	if err != nil {
-		return cached{}, f.explain(unreachable(f.dir, err), account)
+	path := f.path(fileName(account), recordEnding)
+	for {
+		content, info, err := readRegular(path)
+		if err != nil {
+			return cached{}, f.explain(unreachable(f.dir, err), account)
+		}
+		plain, err := f.open(ctx, account, content)
+		if errors.Is(err, ErrWrongKey) {
+			// Another process may have sealed it anew since, and removed the key of what was read.
+			if now, statErr := os.Stat(path); statErr != nil || !sameContent(info, now) {
+				continue
+			}
+		}
+		if err != nil {
+			return cached{}, f.explain(err, account)
+		}
+		r, err := decode(account, plain)
+		if err != nil {
+			return cached{}, f.explain(err, account)
+		}
+		return cached{info: info, record: r}, nil
 	}
-	plain, err := f.open(ctx, account, content)
-	if err != nil {
-		return cached{}, f.explain(err, account)
-	}
-	r, err := decode(account, plain)
-	if err != nil {
-		return cached{}, f.explain(err, account)
-	}
-	return cached{info: info, record: r}, nil
 }
 
-// open decrypts a record with the key at hand, and when that is not the one, with the key as it is now.
+// open decrypts a record with the key at hand, and when that is not the one, with the key as it is now. While
+// the key is changed it may also be the one before.
 func (f *File) open(ctx context.Context, account string, content []byte) ([]byte, error) {
-	never := func() (bool, error) { return false, nil }
-	s, err := f.key.get(ctx, false, never)
+	s, err := f.key.get(ctx, false, nil)
 	if err != nil {
 		return nil, err
 	}
 	plain, err := s.open(account, content)
+	if _, before := f.key.held(); errors.Is(err, ErrWrongKey) && before != nil {
+		plain, err = before.open(account, content)
+	}
 	if !errors.Is(err, ErrWrongKey) {
 		return plain, err
 	}
-	if s, err = f.key.get(ctx, true, never); err != nil {
+	if s, err = f.key.get(ctx, true, nil); err != nil {
 		return nil, err
 	}
-	return s.open(account, content)
+	if plain, err = s.open(account, content); !errors.Is(err, ErrWrongKey) {
+		return plain, err
+	}
+	before, beforeErr := f.key.getBefore(ctx)
+	switch {
+	case beforeErr != nil:
+		return nil, beforeErr
+	case before == nil:
+		return nil, err
+	}
+	return before.open(account, content)
 }
 
 // errIrregular says that something else than a file stands where a file should.

@@ -49,11 +49,21 @@ var (
 	ErrUnavailable = errors.New("not available")
 )
 
+// ErrNoKey says that a key source works and has no key. It is one of ErrUnavailable: what the records hold
+// is as unknown as with a source that is out of reach.
+var ErrNoKey error = noKey{}
+
+type noKey struct{}
+
+func (noKey) Error() string        { return ErrUnavailable.Error() }
+func (noKey) Is(target error) bool { return target == ErrUnavailable }
+
 // KeySource provides the key that seals the records.
 type KeySource interface {
-	// Key returns the key. Only with create may it make a new one: without, records exist that a new key
-	// could not open. ErrUnavailable when the key is out of reach or missing, ErrDamaged when garbled; the
-	// errors name the place and the cure.
+	// Key returns the key. Only with create may it make a new one: without, records may exist that a new
+	// key could not open. The caller sees to it that no other process does the same meanwhile.
+	// ErrUnavailable when the key is out of reach, ErrNoKey when there is none, ErrDamaged when it is
+	// garbled; the errors name the place and the cure.
 	Key(ctx context.Context, create bool) ([32]byte, error)
 	// Describe says where the key is, for people: "key file /…/store.key".
 	Describe() string

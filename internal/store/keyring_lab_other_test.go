@@ -1,0 +1,5 @@
+//go:build !linux
+
+package store
+
+var labChildren map[string]func(dir string, args []string) error
