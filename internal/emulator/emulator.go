@@ -1,15 +1,16 @@
-// Package emulator is a stand-in for Microsoft's identity platform and for Exchange's IMAP server.
+// Package emulator is a stand-in for Microsoft's identity platform and for Exchange's IMAP, SMTP and POP3 servers.
 //
 // It runs on loopback under a throw-away certificate authority, answers as the real services were observed to
-// (texts, order, odd bytes), and fails on demand: every fault of the list in fault.go and imap_fault.go can be
+// (texts, order, odd bytes), and fails on demand: every fault of identity_fault.go and imap_fault.go can be
 // scripted from Go. It is not a mail server to rely on: mail is in memory, pages carry no cross-site protection,
-// and id_tokens have a signature of random bytes. There is no SMTP, no POP3 and, as at Microsoft, no token
-// revocation endpoint.
+// and id_tokens have a signature of random bytes. Mail goes to the mailboxes here and no further. As at Microsoft,
+// there is no token revocation endpoint.
 //
 // `postern demo` and the tests call it; nothing else does, and it imports no other package of the project.
 //
 // Followed where they apply: RFC 6749 (OAuth 2.0), 7636 (PKCE), 7523 (client assertions), 8628 (device grant),
-// 3501 (IMAP4rev1), 4959 (SASL-IR), 2177 (IDLE), 7628 (OAUTHBEARER). The departures are Microsoft's.
+// 3501 (IMAP4rev1), 4959 (SASL-IR), 2177 (IDLE), 7628 (OAUTHBEARER), 6409 and 4954 (SMTP submission), 3030 (BDAT),
+// 1939 and 5034 (POP3). The departures are Microsoft's.
 package emulator
 
 import (
@@ -29,7 +30,10 @@ const (
 	SampleName     = "Ann Example"
 	SampleClientID = "00000000-0000-4000-8000-000000000001"
 
+	// Each server takes tokens that cover its own scope.
 	ScopeIMAP = "https://outlook.office.com/IMAP.AccessAsUser.All"
+	ScopePOP  = "https://outlook.office.com/POP.AccessAsUser.All"
+	ScopeSMTP = "https://outlook.office.com/SMTP.Send"
 )
 
 // Options says who exists. The zero value is one sample user with sample mail and one public client whose
@@ -40,8 +44,10 @@ type Options struct {
 
 	Policy Policy      // of the identity platform at the start; Identity.Configure changes it
 	Mail   MailOptions // of IMAP at the start; IMAP.Configure changes it
+	SMTP   SMTPOptions // at the start; SMTP.Configure changes it
+	POP3   POP3Options // at the start; POP3.Configure changes it
 
-	// RecordLimit is how many bytes IMAP.Received keeps of each session, from its first one.
+	// RecordLimit is how many bytes the Received of each mail server keeps of each session, from its first one.
 	// 0 = 1 MiB, negative = nothing.
 	RecordLimit int
 
@@ -84,16 +90,18 @@ type Client struct {
 
 func (c *Client) public() bool { return len(c.Secrets)+len(c.OldSecrets)+len(c.Certificates) == 0 }
 
-// Emulator is a running pair of servers. Its methods may be called from any goroutine.
+// Emulator is a running set of servers. Its methods may be called from any goroutine.
 type Emulator struct {
 	Identity *Identity
 	IMAP     *IMAP
+	SMTP     *SMTP
+	POP3     *POP3
 
 	authority *authority
 	close     func() error
 }
 
-// Start listens on free loopback ports and returns when both servers answer. The caller owns the result and
+// Start listens on free loopback ports and returns when all servers answer. The caller owns the result and
 // closes it.
 func Start(opt Options) (*Emulator, error) {
 	if opt.Log == nil {
@@ -121,11 +129,22 @@ func Start(opt Options) (*Emulator, error) {
 		return nil, errors.Join(fmt.Errorf("emulator: imap: %w", err), id.close())
 	}
 	id.whenExpired(mail.tokensExpired)
+	smtp, err := startSMTP(opt, id.admit, mail, serverTLS())
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("emulator: smtp: %w", err), mail.close(), id.close())
+	}
+	pop3, err := startPOP3(opt, id.admit, mail, serverTLS())
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("emulator: pop3: %w", err), smtp.close(), mail.close(), id.close())
+	}
 	return &Emulator{
 		Identity:  id,
 		IMAP:      mail,
+		SMTP:      smtp,
+		POP3:      pop3,
 		authority: ca,
-		close:     sync.OnceValue(func() error { return errors.Join(mail.close(), id.close()) }),
+		// The mailboxes end last.
+		close: sync.OnceValue(func() error { return errors.Join(pop3.close(), smtp.close(), mail.close(), id.close()) }),
 	}, nil
 }
 

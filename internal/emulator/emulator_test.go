@@ -67,7 +67,7 @@ func oauthbearer(user, token string) string {
 // wire is a raw IMAP client.
 type wire struct {
 	t    testing.TB
-	conn *tls.Conn
+	conn net.Conn
 	br   *bufio.Reader
 }
 
@@ -235,10 +235,20 @@ func TestCloseLeavesNoGoroutine(t *testing.T) {
 			w.expect("+ …")
 		}
 	}
+	all := issueToken(t, e, Grant{Scopes: allScopes}).Access
+	pop := dialPOP3(t, e)
+	pop.loginPOP3(SampleUser, all)
+	sending := dialSMTP(t, e)
+	sending.loginSMTP(e, SampleUser, all)
+	sending.expect(smtpAccepted)
+	sending.send("MAIL FROM:<>", "RCPT TO:<x@y.example>", "BDAT 9", "half")
+	sending.expect("250 …", "250 …")
 	e.IMAP.Fail(AtGreeting, 1, MailFault{Kind: Endless})
 	wires = append(wires, dial(t, e))
 	e.IMAP.Fail(AtGreeting, 1, MailFault{Kind: Slow, Delay: time.Hour})
 	wires = append(wires, dial(t, e))
+	e.SMTP.Fail(AtGreeting, 1, MailFault{Kind: Silence})
+	dead := dialSMTP(t, e)
 	e.Identity.Fail(Token, 1, Fault{Hang: true})
 	hung := make(chan error, 1)
 	client := httpClient(t, e)
@@ -247,14 +257,16 @@ func TestCloseLeavesNoGoroutine(t *testing.T) {
 		hung <- err
 	}()
 	eventually(t, "the token request arrives", func() bool { return e.Identity.Count(Token) == 1 })
-	eventually(t, "all sessions are there", func() bool { return len(e.IMAP.Sessions()) == len(wires) })
+	eventually(t, "all sessions are there", func() bool {
+		return len(e.IMAP.Sessions()) == len(wires) && len(e.SMTP.Sessions()) == 2 && len(e.POP3.Sessions()) == 1
+	})
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-hung; err == nil {
 		t.Error("the hung request was answered")
 	}
-	for _, w := range wires {
+	for _, w := range append(wires, pop, sending, dead) {
 		w.conn.Close()
 	}
 	client.CloseIdleConnections()

@@ -14,12 +14,12 @@ type pass struct {
 	expires time.Time
 }
 
-// admit looks a bearer token up for the mail server: right audience, an IMAP permission, not expired, not revoked.
-func (id *Identity) admit(bearer string) (pass, bool) {
+// admit looks a bearer token up for a mail server: right audience, the scope it wants, not expired, not revoked.
+func (id *Identity) admit(bearer, wanted string) (pass, bool) {
 	id.mu.Lock()
 	defer id.mu.Unlock()
 	t := id.access[bearer]
-	if t == nil || t.revoked || !time.Now().Before(t.expires) || !t.opensIMAP() {
+	if t == nil || t.revoked || !time.Now().Before(t.expires) || !t.covers(wanted) {
 		return pass{}, false
 	}
 	p := pass{token: t, owner: t.client.ID, app: t.user == nil, expires: t.expires}
@@ -29,13 +29,14 @@ func (id *Identity) admit(bearer string) (pass, bool) {
 	return p, true
 }
 
-func (t *accessToken) opensIMAP() bool {
+func (t *accessToken) covers(wanted string) bool {
+	wanted = wanted[strings.LastIndexByte(wanted, '/')+1:]
 	for _, s := range t.scopes {
 		switch {
 		case s.audience == audienceGoogle:
 			return true
 		case s.audience != audienceMail:
-		case s.isDefault(), strings.EqualFold(s.name, "IMAP.AccessAsUser.All"):
+		case s.isDefault(), strings.EqualFold(s.name, wanted):
 			return true
 		}
 	}

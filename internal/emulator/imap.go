@@ -21,7 +21,7 @@ type IMAP struct {
 	tls         *tls.Config
 	log         *slog.Logger
 	recordLimit int
-	admit       func(bearer string) (pass, bool)
+	admit       admission
 	mailboxes   map[string]*mailbox // by address; not changed after the start
 	server      *imapserver.Server
 	handOff     *handOff
@@ -34,14 +34,17 @@ type IMAP struct {
 	sessions map[int]*session
 	records  []*record
 	faults   faultQueue[string, MailFault]
-	grants   map[grant]bool
+	grants   map[permission]bool
 	disabled map[string]bool
 	counts   map[string]int
 }
 
-type grant struct{ owner, mailbox string }
+type permission struct{ owner, mailbox string }
 
-func startIMAP(opt Options, admit func(string) (pass, bool), conf *tls.Config) (*IMAP, error) {
+// admission says whether a bearer token covers a scope, and what it allows.
+type admission func(bearer, wanted string) (pass, bool)
+
+func startIMAP(opt Options, admit admission, conf *tls.Config) (*IMAP, error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
@@ -57,7 +60,7 @@ func startIMAP(opt Options, admit func(string) (pass, bool), conf *tls.Config) (
 		closing:     make(chan struct{}),
 		options:     opt.Mail,
 		sessions:    make(map[int]*session),
-		grants:      make(map[grant]bool),
+		grants:      make(map[permission]bool),
 		disabled:    make(map[string]bool),
 		counts:      make(map[string]int),
 	}

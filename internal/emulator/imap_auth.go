@@ -101,7 +101,7 @@ func (s *session) refuseAuth(cmd command, mechanism, text string) (loggedIn, ove
 // judge decides a login and registers it. nil: refused. Not connected: Exchange says OK and means no, because the
 // token's owner may not open the mailbox, IMAP is off there, or too many sessions are.
 func (m *IMAP) judge(s *session, user, bearer string) (l *login, connected bool) {
-	p, ok := m.admit(bearer)
+	p, ok := m.admit(bearer, ScopeIMAP)
 	if !ok {
 		return nil, false
 	}
@@ -111,7 +111,7 @@ func (m *IMAP) judge(s *session, user, bearer string) (l *login, connected bool)
 	l = &login{mailbox: lower(user), owner: p.owner, token: p.token, box: m.mailboxes[lower(user)]}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	granted := m.grants[grant{lower(p.owner), l.mailbox}]
+	granted := m.grants[permission{lower(p.owner), l.mailbox}]
 	switch {
 	case l.box == nil, p.app && !granted, s.opt.gmail() && !granted && l.mailbox != p.owner:
 		return nil, false

@@ -14,7 +14,7 @@ import (
 func (m *IMAP) Grant(owner, mailbox string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.grants[grant{lower(owner), lower(mailbox)}] = true
+	m.grants[permission{lower(owner), lower(mailbox)}] = true
 }
 
 // Disable switches IMAP off (or on again) for a mailbox: logins succeed and are not connected.

@@ -55,7 +55,7 @@ func TestAppOnlyToken(t *testing.T) {
 
 func TestPreAuthTimeout(t *testing.T) {
 	t.Parallel()
-	e := start(t, Options{Mail: MailOptions{PreAuthTimeout: 200 * time.Millisecond}})
+	e := start(t, Options{Mail: MailOptions{PreAuthTimeout: 2 * time.Second}})
 	w := dial(t, e)
 	w.expect("* OK …", byeTimeout, "(end)")
 	w = dial(t, e)
@@ -64,7 +64,7 @@ func TestPreAuthTimeout(t *testing.T) {
 	w.expect("+ ", byeTimeout, "(end)")
 	w = dial(t, e)
 	w.login("ann@example.com", issueToken(t, e, Grant{}).Access)
-	time.Sleep(300 * time.Millisecond) // past the limit, which no longer holds
+	time.Sleep(2200 * time.Millisecond) // past the limit, which no longer holds
 	w.send("a NOOP")
 	w.expect("a OK NOOP completed.")
 }

@@ -8,7 +8,7 @@ import (
 func TestExpiryInIdle(t *testing.T) {
 	t.Parallel()
 	e := start(t, Options{})
-	tokens := issueToken(t, e, Grant{Life: 1500 * time.Millisecond})
+	tokens := issueToken(t, e, Grant{Life: 3 * time.Second})
 	w := dial(t, e)
 	w.login("ann@example.com", tokens.Access)
 	w.send("a IDLE")

@@ -2,6 +2,7 @@ package emulator
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"io"
 	"os"
@@ -16,7 +17,8 @@ const maxBadLines = 10
 func (s *session) greet() bool {
 	fault, _ := s.m.fault(AtGreeting, "")
 	switch fault.Kind {
-	case "", Bye, Slow:
+	case "":
+	case Slow:
 		if !s.wait(fault.Delay) {
 			return false
 		}
@@ -24,10 +26,8 @@ func (s *session) greet() bool {
 		s.endless()
 		return false
 	default:
-		return s.strike(fault, "*")
-	}
-	if fault.Kind == Bye {
-		return s.strike(fault, "*")
+		s.strike(fault, "*")
+		return false
 	}
 	s.say(s.opt.greeting())
 	return true
@@ -206,7 +206,7 @@ func (s *session) strike(f MailFault, tag string) bool {
 	case Unavailable:
 		s.say(unavailable, byeClosed)
 	case Bye:
-		s.say("* BYE " + f.Text)
+		s.say("* BYE " + cmp.Or(f.Text, "Connection is closed. 13"))
 	case Silence:
 		s.silence()
 	case Reset:

@@ -23,8 +23,11 @@ type mailConn struct {
 	greeted bool // imapserver's greeting was swallowed; guarded by session.out.mu
 }
 
-// SetWriteDeadline does nothing: the session has limits of its own, and imapserver's would end a slow client that a
-// real server would go on serving.
+func (c *mailConn) openBox() *mailbox { return c.s.login.Load().box }
+
+// SetReadDeadline and SetWriteDeadline do nothing: imapserver's limits do not know of the commands that are answered
+// here, and would end a slow client that a real server goes on serving.
+func (c *mailConn) SetReadDeadline(time.Time) error  { return nil }
 func (c *mailConn) SetWriteDeadline(time.Time) error { return nil }
 
 // Close ends the session.
@@ -138,6 +141,8 @@ func (c *mailConn) isForMailbox(line []byte) bool {
 		text = badState
 	case !ok, !s.opt.knows(cmd.name):
 		text = badCommand
+	case cmd.name != "APPEND" && tooLarge(line):
+		text = badArgument
 	case strings.HasSuffix(cmd.name, "SEARCH") && !s.opt.gmail() && wantsOtherCharset(cmd.args):
 		text = badCharset
 	default:
@@ -180,6 +185,12 @@ func (c *mailConn) faulted(f MailFault, cmd command, line []byte) {
 // knows tells of the commands that the mailbox may see after the login.
 func (o MailOptions) knows(name string) bool {
 	return isAfterLogin(name) || name == "NOOP" || name == "ENABLE" && o.gmail()
+}
+
+// tooLarge tells of a literal that imapserver (beta.8) would take without ever answering.
+func tooLarge(line []byte) bool {
+	size, _, ok := literalAt(line)
+	return ok && size > 4096
 }
 
 // wantsOtherCharset tells of a SEARCH that Exchange refuses: it knows US-ASCII only.

@@ -19,11 +19,11 @@ type mailSession struct {
 
 // newMailSession takes a session that the front has logged in, hence PREAUTH; its greeting never reaches the client.
 func newMailSession(c *imapserver.Conn) (imapserver.Session, *imapserver.GreetingData, error) {
-	conn, ok := c.NetConn().(*mailConn)
+	conn, ok := c.NetConn().(interface{ openBox() *mailbox })
 	if !ok {
-		return nil, nil, errors.New("emulator: connection did not come through the front")
+		return nil, nil, errors.New("emulator: connection did not come through a front")
 	}
-	box := conn.s.login.Load().box
+	box := conn.openBox()
 	return &mailSession{imapmemserver.NewUserSession(box.user), box}, &imapserver.GreetingData{PreAuth: true}, nil
 }
 

@@ -25,6 +25,7 @@ type session struct {
 
 	login   atomic.Pointer[login] // nil before the login
 	idle    atomic.Bool           // the IDLE continuation went out, DONE has not come
+	secure  atomic.Bool           // the TLS handshake is done
 	frozen  atomic.Bool           // reads and writes vanish
 	expired atomic.Bool           // the access token's life is over
 	lost    atomic.Bool           // authenticated but not connected
@@ -81,16 +82,27 @@ func (s *session) run() {
 			s.finish()
 		}
 	}()
-	if limit := s.opt.preAuthTimeout(); limit > 0 {
-		s.conn.SetDeadline(s.since.Add(limit))
-	}
-	if s.conn.Handshake() == nil && s.greet() && s.front() {
+	if s.handshake() && s.greet() && s.front() {
 		s.conn.SetReadDeadline(time.Time{})
 		if s.m.handOff.give(&mailConn{Conn: s.conn, s: s}) {
 			return
 		}
 	}
 	s.finish()
+}
+
+// handshake has a limit of its own; the clock of the login starts after it.
+func (s *session) handshake() bool {
+	s.conn.SetDeadline(s.since.Add(time.Minute))
+	if s.conn.Handshake() != nil {
+		return false
+	}
+	s.secure.Store(true)
+	s.conn.SetDeadline(time.Time{})
+	if limit := s.opt.preAuthTimeout(); limit > 0 {
+		s.conn.SetReadDeadline(time.Now().Add(limit))
+	}
+	return true
 }
 
 func (s *session) mailbox() string {
@@ -139,6 +151,10 @@ func (s *session) say(lines ...string) {
 
 // bye says "* BYE text" as soon as no answer is half sent, and closes. It does not wait for a slow client.
 func (s *session) bye(text string) {
+	if !s.secure.Load() { // nobody to say it to, and a write would wait for the handshake
+		s.abort()
+		return
+	}
 	line := "* BYE " + text + "\r\n"
 	s.out.last.Store(&line)
 	s.farewell()
