@@ -4,14 +4,16 @@ FUZZTIME ?= $(if $(filter true,$(CI)),20s)
 TOOL      = $(GO) tool -modfile=tools/go.mod
 SYSTEMS   = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 STATIC    = CGO_ENABLED=0 $(GO) build -trimpath
+VERSION  ?= $(patsubst v%,%,$(or $(shell git describe --tags --match 'v*' 2>/dev/null),0.0.0-dev))
+PACKAGED ?= amd64 arm64
 
-.PHONY: build test prepare check race fuzz lint vuln lab bench cross clean
+.PHONY: build test prepare check race fuzz lint vuln lab bench cross man packages packages-test clean
 
 build:
 	$(STATIC) -o . ./cmd/postern
 
 # Everything. Fuzzing only with CI=true or a FUZZTIME.
-test: prepare check race $(if $(FUZZTIME),fuzz) lab
+test: prepare check race $(if $(FUZZTIME),fuzz) lab packages-test
 
 # The modules, and the C compiler that the race detector needs.
 prepare:
@@ -67,6 +69,34 @@ cross:
 		echo "dist/postern-$$os-$$arch$$ending"; \
 		GOOS=$$os GOARCH=$$arch $(STATIC) -o dist/postern-$$os-$$arch$$ending ./cmd/postern || exit 1; \
 	done
+
+# The manual and the completions as packages carry them. A build from the same commit gives the same bytes.
+man packages: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null)
+man:
+	@mkdir -p dist/man dist/completion
+	$(GO) build -o dist/man/ ./cmd/postern
+	dist/man/postern man >dist/man/postern.1
+	dist/man/postern man config.example.toml >dist/man/postern.toml.5
+	cp packaging/postern-system.8 dist/man/
+	gzip -9nf dist/man/*.[1-9]
+	dist/man/postern completion bash >dist/completion/postern
+	dist/man/postern completion zsh >dist/completion/_postern
+	dist/man/postern completion fish >dist/completion/postern.fish
+	rm dist/man/postern
+
+# deb and rpm; packaging/README.md.
+packages: man
+	rm -f dist/*.deb dist/*.rpm
+	@for arch in $(PACKAGED); do \
+		GOOS=linux GOARCH=$$arch $(STATIC) -ldflags '-s -w -X main.release=$(VERSION)' -o dist/linux-$$arch/ ./cmd/postern || exit 1; \
+		for kind in deb rpm; do \
+			ARCH=$$arch VERSION=$(VERSION) $(TOOL) nfpm package -f packaging/nfpm.yaml -p $$kind -t dist/ || exit 1; \
+		done; \
+	done
+
+# Installs, runs and removes what was built, under a systemd of its own; needs root.
+packages-test:
+	packaging/test
 
 clean:
 	rm -rf dist postern postern.exe
