@@ -68,7 +68,7 @@ func (s *settings) complete(a Account) (Account, error) {
 	if !ok {
 		return a, newProblem("provider", about{account: a, detail: fmt.Sprintf("%q", a.Provider.Name)})
 	}
-	a.Provider = p
+	a.Provider = p.onlyFor(s.protocols)
 	defaults := []struct {
 		to   *string
 		from string

@@ -154,7 +154,7 @@ func TestLogoutRevokes(t *testing.T) {
 		f := newFixture(t, fixtureOptions{})
 		p := fakeProvider()
 		p.RevokeURL = "https://login.test/revoke"
-		if err := f.Reconfigure(map[string]Provider{"fake": p}, []Account{annAccount()}); err != nil {
+		if err := f.Reconfigure(map[string]Provider{"fake": p}, []Account{annAccount()}, nil); err != nil {
 			t.Fatal(err)
 		}
 		f.signedIn(time.Hour)

@@ -31,6 +31,7 @@ type Options struct {
 	Store       store.Store         // required; the Manager does not close it
 	Providers   map[string]Provider // additions to BuiltIn; where a name is taken, non-empty fields override
 	Declared    []Account           // accounts of the configuration; of Provider only Name is read
+	Protocols   []string            // in use: "imap", "smtp", "pop3"; people are asked for their scopes. nil = all
 	Log         *slog.Logger        // nil discards
 	HTTPTimeout time.Duration       // for one request to a provider; 0 = 30 s
 	Apart       Apart               // takes refreshes that no kill may interrupt; nil = all happen in this process
@@ -58,6 +59,7 @@ type Manager struct {
 type settings struct {
 	providers map[string]Provider
 	declared  map[string]Account // by lower-cased address
+	protocols []string           // in use; empty = all
 	since     time.Time
 }
 
@@ -92,16 +94,16 @@ func New(o Options) (*Manager, error) {
 	if m.log == nil {
 		m.log = slog.New(slog.DiscardHandler)
 	}
-	if err := m.Reconfigure(o.Providers, o.Declared); err != nil {
+	if err := m.Reconfigure(o.Providers, o.Declared, o.Protocols); err != nil {
 		return nil, err
 	}
 	return m, nil
 }
 
-// Reconfigure replaces the providers and the declared accounts by what a changed configuration says, for all
-// that begins afterwards. With an error, which is that of New, nothing is replaced.
-func (m *Manager) Reconfigure(providers map[string]Provider, declared []Account) error {
-	s := &settings{providers: BuiltIn(), declared: map[string]Account{}, since: time.Now()}
+// Reconfigure replaces the providers, the declared accounts and the protocols by what a changed configuration
+// says, for all that begins afterwards. With an error, which is that of New, nothing is replaced.
+func (m *Manager) Reconfigure(providers map[string]Provider, declared []Account, protocols []string) error {
+	s := &settings{providers: BuiltIn(), declared: map[string]Account{}, protocols: slices.Clone(protocols), since: time.Now()}
 	for name, p := range providers {
 		p.Name = name
 		s.providers[name] = p.over(s.providers[name])

@@ -229,7 +229,7 @@ func TestExplainGivesAProblemOfItsOwn(t *testing.T) {
 
 func TestConsentURL(t *testing.T) {
 	a := annAccount()
-	a.Provider, a.Tenant = BuiltIn()["microsoft365"], "common"
+	a.Provider, a.Tenant = BuiltIn()["microsoft365"].onlyFor([]string{"imap"}), "common"
 	p := oauthError{Error: "access_denied", Codes: numbers{90094}}.problem(about{account: a})
 	want := "https://login.microsoftonline.com/organizations/v2.0/adminconsent?client_id=" + clientID +
 		"&redirect_uri=http%3A%2F%2Flocalhost&scope=https%3A%2F%2Foutlook.office.com%2FIMAP.AccessAsUser.All"

@@ -16,11 +16,13 @@ type Provider struct {
 	// Endpoints; "{tenant}" in them is replaced. DeviceURL and RevokeURL are "" where there is none.
 	AuthorizeURL, TokenURL, DeviceURL, RevokeURL string
 	Tenant                                       string            // default for "{tenant}"
-	Scopes                                       []string          // for a person's sign-in
+	Scopes                                       []string          // for a person's sign-in, those of every protocol
 	AuthorizeParams                              map[string]string // sent along to AuthorizeURL
 	IMAP, SMTP, POP3                             string            // host:port, with TLS, STARTTLS, TLS; "" = none
 	RootCAs                                      *x509.CertPool    // trusted for all of these; nil = the system's
 	Docs                                         string            // where this is documented
+
+	every []string // Scopes, before those of protocols that are not used were left out; nil = all are in use
 }
 
 // over returns p with its empty fields taken from base.
@@ -74,6 +76,11 @@ func entra(base string) Provider {
 	}
 }
 
+// exchangeScopes open a mailbox of Exchange by IMAP, POP and SMTP.
+func exchangeScopes(resource string) []string {
+	return []string{resource + "/IMAP.AccessAsUser.All", resource + "/POP.AccessAsUser.All", resource + "/SMTP.Send", "offline_access"}
+}
+
 // microsoft lists the clouds whose login host, scopes and mail hosts are known to belong together. The US
 // DoD cloud is left out: sources differ on its scope.
 func microsoft() []Provider {
@@ -81,7 +88,7 @@ func microsoft() []Provider {
 	outlook.Name = "outlook"
 	outlook.Tenant = "consumers"
 	// The prefix outlook.office.com is the one that works for personal and for work accounts.
-	outlook.Scopes = []string{"https://outlook.office.com/IMAP.AccessAsUser.All", "offline_access"}
+	outlook.Scopes = exchangeScopes("https://outlook.office.com")
 	outlook.IMAP, outlook.POP3 = "outlook.office365.com:993", "outlook.office365.com:995"
 	outlook.SMTP = "smtp-mail.outlook.com:587"
 
@@ -90,13 +97,13 @@ func microsoft() []Provider {
 
 	gcc := entra("https://login.microsoftonline.us")
 	gcc.Name, gcc.Tenant = "microsoft365-gcc-high", "organizations"
-	gcc.Scopes = []string{"https://outlook.office365.us/IMAP.AccessAsUser.All", "offline_access"}
+	gcc.Scopes = exchangeScopes("https://outlook.office365.us")
 	gcc.IMAP, gcc.POP3, gcc.SMTP = "outlook.office365.us:993", "outlook.office365.us:995", "outlook.office365.us:587"
 	gcc.Docs = "https://learn.microsoft.com/microsoft-365/enterprise/microsoft-365-u-s-government-gcc-high-endpoints"
 
 	china := entra("https://login.partner.microsoftonline.cn")
 	china.Name, china.Tenant = "microsoft365-china", "organizations"
-	china.Scopes = []string{"https://partner.outlook.cn/IMAP.AccessAsUser.All", "offline_access"}
+	china.Scopes = exchangeScopes("https://partner.outlook.cn")
 	china.IMAP, china.POP3, china.SMTP = "partner.outlook.cn:993", "partner.outlook.cn:995", "smtp.partner.outlook.cn:587"
 	china.Docs = "https://learn.microsoft.com/entra/identity-platform/authentication-national-cloud"
 
@@ -132,8 +139,9 @@ func others() []Provider {
 		Name:         "fastmail",
 		AuthorizeURL: "https://api.fastmail.com/oauth/authorize",
 		TokenURL:     "https://api.fastmail.com/oauth/refresh",
-		Scopes:       []string{"https://www.fastmail.com/dev/protocol-imap"},
-		IMAP:         "imap.fastmail.com:993", SMTP: "smtp.fastmail.com:587", POP3: "pop.fastmail.com:995",
+		Scopes: []string{"https://www.fastmail.com/dev/protocol-imap", "https://www.fastmail.com/dev/protocol-pop",
+			"https://www.fastmail.com/dev/protocol-smtp"},
+		IMAP: "imap.fastmail.com:993", SMTP: "smtp.fastmail.com:587", POP3: "pop.fastmail.com:995",
 		Docs: "https://www.fastmail.com/developer/oauth",
 	}, {
 		Name:         "comcast",
@@ -146,7 +154,7 @@ func others() []Provider {
 		Name:         "yandex",
 		AuthorizeURL: "https://oauth.yandex.com/authorize",
 		TokenURL:     "https://oauth.yandex.com/token",
-		Scopes:       []string{"mail:imap_full"},
+		Scopes:       []string{"mail:imap_full", "mail:smtp"},
 		IMAP:         "imap.yandex.com:993", SMTP: "smtp.yandex.com:587",
 		Docs: docsThunderbird,
 	}, {

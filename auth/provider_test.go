@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"errors"
 	"net"
 	"net/url"
 	"slices"
@@ -114,6 +115,62 @@ func TestScopes(t *testing.T) {
 			continue
 		}
 		wantProblem(t, err, Configuration, tt.code)
+	}
+}
+
+func TestCovers(t *testing.T) {
+	const pop, smtp = "https://outlook.office.com/POP.AccessAsUser.All", "https://outlook.office.com/SMTP.Send"
+	exchange := Provider{Name: "fake", Scopes: []string{imapAll, pop, smtp, "offline_access"}}
+	old := Provider{Name: "fake", Scopes: []string{imapAll}}
+	tests := []struct {
+		name     string
+		account  Account
+		protocol string
+		granted  []string
+		code     string
+	}{
+		{"granted", Account{Provider: exchange}, "smtp", []string{"openid", "smtp.send"}, ""},
+		{"not granted", Account{Provider: exchange}, "smtp", []string{imapAll}, "not-covered"},
+		{"switched on later", Account{Provider: exchange.onlyFor([]string{"imap", "pop3"})}, "pop3", []string{imapAll}, "not-covered"},
+		{"nobody knows", Account{Provider: exchange}, "smtp", []string{"openid"}, ""},
+		{"default", Account{Provider: exchange}, "smtp", []string{"https://outlook.office.com/.default"}, ""},
+		{"app", Account{Provider: exchange, Flow: FlowClientCredentials}, "smtp", []string{imapAll}, ""},
+		{"no scope", Account{Provider: old}, "pop3", []string{imapAll}, "no-scope-for"},
+		{"one for all", Account{Provider: BuiltIn()["gmail"]}, "smtp", []string{"https://mail.google.com/"}, ""},
+	}
+	for _, tt := range tests {
+		err := tt.account.Covers(tt.protocol, Token{Scopes: tt.granted})
+		if p, _ := errors.AsType[*Problem](err); tt.code == "" && err != nil || tt.code != "" && (p == nil || p.Code != tt.code) {
+			t.Errorf("%s: %v; want %q", tt.name, err, tt.code)
+		}
+	}
+}
+
+// A protocol that is switched off is not asked for, and stays in the grant that has it.
+func TestScopesOfProtocols(t *testing.T) {
+	const pop, smtp = "https://outlook.office.com/POP.AccessAsUser.All", "https://outlook.office.com/SMTP.Send"
+	all := []string{imapAll, pop, smtp, "offline_access"}
+	tests := []struct {
+		name            string
+		scopes, in      []string
+		want            []string
+		granted, asking []string
+	}{
+		{"one", all, []string{"imap"}, []string{imapAll, "offline_access"}, all, []string{imapAll, pop, smtp}},
+		{"two", all, []string{"pop3", "smtp"}, []string{pop, smtp, "offline_access"}, []string{pop}, []string{pop}},
+		{"none is all", all, nil, all, nil, []string{imapAll, pop, smtp}},
+		{"unknown grant", all, []string{"smtp"}, []string{smtp, "offline_access"}, nil, []string{smtp}},
+		{"no scope for it", []string{imapAll}, []string{"smtp"}, []string{imapAll}, nil, []string{imapAll}},
+		{"not divided", []string{"mail-w"}, []string{"smtp"}, []string{"mail-w"}, nil, []string{"mail-w"}},
+	}
+	for _, tt := range tests {
+		a := Account{Provider: Provider{Scopes: tt.scopes}.onlyFor(tt.in)}
+		if !slices.Equal(a.Provider.Scopes, tt.want) {
+			t.Errorf("%s: %v; want %v", tt.name, a.Provider.Scopes, tt.want)
+		}
+		if got := a.refreshScopes(tt.granted); !slices.Equal(got, tt.asking) {
+			t.Errorf("%s: refresh asks for %v; want %v", tt.name, got, tt.asking)
+		}
 	}
 }
 

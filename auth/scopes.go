@@ -42,6 +42,71 @@ func mailScopes(scopes []string) []string {
 	return slices.DeleteFunc(slices.Clone(scopes), isIdentity)
 }
 
+// protocolOf says which protocol's servers want a permission; those of providers that have one for all are not
+// here (learn.microsoft.com, www.fastmail.com/developer/oauth, Thunderbird's list for Yandex).
+var protocolOf = map[string]string{
+	"imap.accessasuser.all": "imap", "pop.accessasuser.all": "pop3", "smtp.send": "smtp",
+	"protocol-imap": "imap", "protocol-pop": "pop3", "protocol-smtp": "smtp",
+	"mail:imap_full": "imap", "mail:smtp": "smtp",
+}
+
+// scopesFor leaves out the scopes of protocols that nobody uses: a person is asked for no more than is needed, and
+// Microsoft lets people grant some of them only through their administrator. No protocols means all.
+func scopesFor(scopes, protocols []string) []string {
+	if len(protocols) == 0 {
+		return scopes
+	}
+	wanted := slices.DeleteFunc(slices.Clone(scopes), func(s string) bool {
+		p, known := protocolOf[permission(s)]
+		return known && !slices.Contains(protocols, p)
+	})
+	if len(mailScopes(wanted)) == 0 {
+		return scopes
+	}
+	return wanted
+}
+
+// onlyFor returns the provider with the scopes of these protocols.
+func (p Provider) onlyFor(protocols []string) Provider {
+	p.every, p.Scopes = p.Scopes, scopesFor(p.Scopes, protocols)
+	return p
+}
+
+// everyScope is what the provider has for all protocols.
+func (p Provider) everyScope() []string {
+	if p.every != nil {
+		return p.every
+	}
+	return p.Scopes
+}
+
+// Covers returns a *Problem when a token is known to be no good for a protocol ("imap", "smtp", "pop3"): the sign-in
+// is from a time when it was not used, or the provider's scopes have none for it.
+func (a Account) Covers(protocol string, t Token) error {
+	if a.Flow == FlowClientCredentials {
+		return nil
+	}
+	granted := mailScopes(t.Scopes) // none: nobody knows
+	var wanted []string
+	divided := false // the provider has a scope for each protocol
+	for _, s := range a.Provider.everyScope() {
+		p, known := protocolOf[permission(s)]
+		divided = divided || known
+		if known && p == protocol {
+			wanted = append(wanted, s)
+		}
+	}
+	isDefault := func(s string) bool { return permission(s) == ".default" }
+	switch missing := missingScopes(wanted, granted); {
+	case !divided, slices.ContainsFunc(granted, isDefault):
+	case len(wanted) == 0:
+		return newProblem("no-scope-for", about{account: a, detail: protocol})
+	case len(granted) > 0 && len(missing) > 0:
+		return newProblem("not-covered", about{account: a, detail: protocol + " (" + strings.Join(missing, " ") + ")"})
+	}
+	return nil
+}
+
 // checkScopes refuses sets that lead to tokens which no mail server takes.
 func checkScopes(provider string, scopes []string) error {
 	wrong := func(key, scope string) error { return newProblem(key, about{detail: provider + ": " + scope}) }
@@ -83,11 +148,11 @@ func (a Account) signInScopes() []string {
 
 // refreshScopes are asked for at a refresh: the mail scopes, named because a refresh token may serve several
 // resources, and only those that were granted, because personal accounts answer another one with invalid_grant.
+// A protocol that is switched off stays in the grant, so that it works at once when it is switched on again.
 func (a Account) refreshScopes(granted []string) []string {
-	mail := mailScopes(a.Provider.Scopes)
-	still := slices.DeleteFunc(slices.Clone(mail), func(s string) bool { return len(missingScopes([]string{s}, granted)) > 0 })
+	still := slices.DeleteFunc(mailScopes(a.Provider.everyScope()), func(s string) bool { return len(missingScopes([]string{s}, granted)) > 0 })
 	if len(still) == 0 {
-		still = mail
+		still = mailScopes(a.Provider.Scopes)
 	}
 	return still
 }

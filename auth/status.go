@@ -29,6 +29,7 @@ type AccountStatus struct {
 	RefreshedAt time.Time // of the last refresh; zero when there was none since the sign-in
 	TokenExpiry time.Time // of the access token; zero when not signed in
 	Passwords   int       // local ones that are still good
+	NotCovered  []string  // protocols in use for which the sign-in is not good
 	Problem     *Problem  // the last failure; nil after a success
 }
 
@@ -56,7 +57,9 @@ func (m *Manager) status(ctx context.Context, a Account) AccountStatus {
 		if a.PasswordHash != "" {
 			s.Passwords++
 		}
-		_, err = m.account(a.Email, rec)
+		if a, err = m.account(a.Email, rec); err == nil && rec.Token != nil {
+			s.NotCovered = m.notCovered(a, handOut(rec.Token))
+		}
 	}
 	if err != nil {
 		s.State = StateTrouble
@@ -67,6 +70,15 @@ func (m *Manager) status(ctx context.Context, a Account) AccountStatus {
 		}
 	}
 	return s
+}
+
+func (m *Manager) notCovered(a Account, t Token) (protocols []string) {
+	for _, p := range m.settings.Load().protocols {
+		if problem, ok := errors.AsType[*Problem](a.Covers(p, t)); ok && problem.Class == SignIn {
+			protocols = append(protocols, p)
+		}
+	}
+	return protocols
 }
 
 func (s *AccountStatus) fill(rec store.Record, now time.Time) {

@@ -13,6 +13,7 @@ type Token struct {
 	Access Secret
 	Expiry time.Time
 	Issued time.Time // when the last refresh gave it; zero while it is the sign-in's
+	Scopes []string  // what it was given for; empty = nobody knows
 }
 
 const (
@@ -39,7 +40,7 @@ func isFresh(t *store.Token, now time.Time) bool {
 }
 
 func handOut(t *store.Token) Token {
-	return Token{Access: t.Access, Expiry: t.Expiry, Issued: t.RefreshedAt}
+	return Token{Access: t.Access, Expiry: t.Expiry, Issued: t.RefreshedAt, Scopes: t.Scopes}
 }
 
 // Token returns an access token with at least five minutes left: the stored one, or that of one refresh

@@ -299,7 +299,9 @@ func (t *lineTap) reply() bool {
 func (t *lineTap) doing() string { return "" }
 
 func (t *lineTap) goodbye(why string) []byte {
-	if t.farewell == nil {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.farewell == nil || t.last == "221" || t.last == "421" { // the server has said it already
 		return nil
 	}
 	return t.farewell(why)

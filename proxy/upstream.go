@@ -46,6 +46,9 @@ func (s *Server) connect(ctx context.Context, p Protocol, account auth.Account) 
 	if err != nil {
 		return nil, err
 	}
+	if err := account.Covers(p.name(), token); err != nil {
+		return nil, err
+	}
 	up, err := s.dialAndLogin(ctx, p, account, address, token.Access)
 	refused, ok := errors.AsType[*tokenRefused](err)
 	if !ok {

@@ -28,6 +28,7 @@ type Account struct {
 	SignedInAs  string              `json:"signed_in_as,omitempty"`
 	TokenExpiry *time.Time          `json:"token_expiry,omitempty"`
 	Passwords   int                 `json:"passwords"`
+	NotCovered  []string            `json:"not_covered,omitempty"` // protocols that need a new sign-in
 	Sessions    []proxy.SessionInfo `json:"sessions"`
 	Problem     *Problem            `json:"problem,omitempty"`
 }
@@ -47,7 +48,7 @@ func ListAccounts(states []auth.AccountStatus, sessions []proxy.SessionInfo) []A
 	for _, st := range states {
 		a := Account{
 			Account: st.Account, Provider: st.Provider, State: st.State, SignedInAs: st.SignedInAs,
-			TokenExpiry: known(st.TokenExpiry), Passwords: st.Passwords, Sessions: []proxy.SessionInfo{},
+			TokenExpiry: known(st.TokenExpiry), Passwords: st.Passwords, NotCovered: st.NotCovered, Sessions: []proxy.SessionInfo{},
 		}
 		if p := st.Problem; p != nil {
 			a.Problem = &Problem{Class: p.Class.String(), Code: p.Code, Say: p.Say, Cure: p.Cure, RetryAt: known(p.RetryAt)}

@@ -29,7 +29,7 @@ type rule struct {
 // rules are the layers from the top to the bottom. A new package gets a row here and one in docs/architecture.md.
 var rules = map[string]rule{
 	"cmd/postern": {
-		[]string{"auth", "internal/config", "internal/control", "internal/emulator", "internal/store", "proxy"},
+		[]string{"auth", "internal/config", "internal/control", "internal/emulator", "internal/migration", "internal/store", "packaging", "proxy"},
 		"it puts the program together; it alone reads the configuration and starts the stand-in"},
 	"internal/control": {
 		[]string{"auth", "proxy"},
@@ -46,9 +46,15 @@ var rules = map[string]rule{
 	"internal/config": {
 		nil,
 		"what a file may say is no concern of those who get its values as options"},
+	"internal/migration": {
+		[]string{"internal/store"},
+		"it reads what other programs wrote; of the store it needs only the type of secrets, which never prints"},
 	"internal/emulator": {
 		nil,
 		"a stand-in that used our own code would share its mistakes"},
+	"packaging": {
+		nil,
+		"it is what a system starts the program with, and has no code of its own"},
 	"internal/layering": {
 		nil,
 		"it is a test"},
