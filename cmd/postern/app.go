@@ -84,10 +84,14 @@ func (a *app) accounts() (*auth.Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	if a.store, err = a.openStore(cfg); err != nil {
-		return nil, err
+	if a.store == nil { // check has opened it
+		if a.store, err = a.openStore(cfg); err != nil {
+			return nil, err
+		}
 	}
-	a.manager, err = auth.New(auth.Options{Store: a.store, Providers: providers, Declared: declaredAccounts(cfg), Log: log, Apart: a.renewApart})
+	a.manager, err = auth.New(auth.Options{
+		Store: a.store, Providers: providers, Declared: declaredAccounts(cfg), Protocols: protocolsOf(cfg.Listen), Log: log, Apart: a.renewApart,
+	})
 	if err != nil {
 		return nil, configError(err, "")
 	}
@@ -105,7 +109,11 @@ func (a *app) openStore(cfg *config.Config) (store.Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, failed(fmt.Errorf("state directory: %w", err), "choose another with --state DIR")
 	}
-	return store.OpenFile(filepath.Join(dir, "store"), store.FileKey(filepath.Join(dir, "store.key")))
+	f, err := store.OpenDir(dir)
+	if err != nil {
+		return nil, err // not f: a nil *File in a Store would be taken for a store
+	}
+	return f, nil
 }
 
 // log makes the logger that the flags or the configuration ask for. Only the daemon logs by itself: what

@@ -11,12 +11,13 @@ import (
 
 // command is one word of the command line, or two ("account add").
 type command struct {
-	name  string
-	args  string // as the help writes them
-	does  string // one line; "" keeps it out of the help
-	more  string // what the help of this command says besides
-	flags func(*flag.FlagSet, *options)
-	run   func(ctx context.Context, a *app, args []string) error
+	name   string
+	args   string // as the help writes them
+	does   string // one line
+	more   string // what the help of this command says besides
+	hidden bool   // for those who make packages; the help leaves it out
+	flags  func(*flag.FlagSet, *options)
+	run    func(ctx context.Context, a *app, args []string) error
 }
 
 // options are the flags of all commands together; each command declares those that it takes.
@@ -25,8 +26,10 @@ type options struct {
 
 	addr, provider, clientID, tenant, flow, mailbox, signInAs string
 	clientSecretFile, clientCertificate, clientKey            string
-	label, expires, format                                    string
+	label, expires, format, bundle                            string
 	json, device, noBrowser, all, choose, readOnly, sendOnly  bool
+	tokenHelper, overTLS, tunnel, dryRun, password            bool
+	system, force, noStart                                    bool
 }
 
 // globalOptions may stand before the command or among its own flags.

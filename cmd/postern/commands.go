@@ -9,7 +9,7 @@ func commands() []command {
 		{name: "demo", args: "[--addr ADDRESS] [--json]", does: "the whole path on an embedded stand-in for Microsoft: try it now",
 			more: "Needs no network and no configuration, and leaves nothing behind.",
 			flags: func(f *flag.FlagSet, o *options) {
-				f.StringVar(&o.addr, "addr", "127.0.0.1:1143", "where mail clients connect")
+				f.StringVar(&o.addr, "addr", usualAddress["imap"], "where mail clients connect by IMAP")
 				asJSON(f, o)
 			}, run: runDemo},
 		{name: "account add", args: "EMAIL [--provider P] [--client-id ID] [--tenant T] [--flow F] [--mailbox M] ...", does: "add an account",
@@ -50,11 +50,45 @@ func commands() []command {
 		{name: "serve", does: "run the daemon", run: runServe},
 		{name: "reload", does: "put a changed configuration into force; sessions go on", run: runReload},
 		{name: "status", args: "[--json]", does: "each account: state, token, sessions, last problem and its cure", flags: asJSON, run: runStatus},
+		{name: "check", args: "[EMAIL] [--json] [--bundle FILE]", does: "find out what is broken, from the configuration to the mailbox, and what cures it",
+			more: "Changes nothing; a token may be renewed, as for any session. --bundle writes a report for a bug report, without secrets and names.",
+			flags: func(f *flag.FlagSet, o *options) {
+				f.StringVar(&o.bundle, "bundle", "", "write a report to `FILE`")
+				asJSON(f, o)
+			}, run: runCheck},
+		{name: "store move", args: "file|keyring|credential", does: "move the key that protects the tokens to another place",
+			more: "keyring is the system's own; credential is systemd's LoadCredential (packaging/README.md). Every record gets a new key.", run: runStoreMove},
+		{name: "store rekey", does: "seal every record with a new key, in the same place", run: runStoreRekey},
 		{name: "token", args: "EMAIL [--format raw|xoauth2|oauthbearer|json]", does: "print an access token for another program",
 			flags: func(f *flag.FlagSet, o *options) {
 				f.StringVar(&o.format, "format", "raw", "raw, xoauth2, oauthbearer or json")
 			}, run: runToken},
-		{name: renewCommand, run: runRenew}, // not for people
+		{name: "client", args: "[NAME [EMAIL]] [--token | --tunnel] [--tls]", does: "ready settings for a mail client; without NAME, the list of clients",
+			more: "The settings go to standard output, alone. EMAIL may be left out when there is one account.", flags: clientFlags, run: runClient},
+		{name: "connect", args: "EMAIL", does: "a mail session on standard input and output that is logged in already",
+			more: "For the tunnel settings of mutt, mbsync and OfflineIMAP (docs/clients.md); no local password is needed.", run: runConnect},
+		{name: "import", args: "FILE [EMAIL] [--client-id ID] [--password] [--dry-run]", does: "take accounts over from another program's settings",
+			more: "FILE is email-oauth2-proxy's emailproxy.config, davmail.properties, a token file of mutt_oauth2.py, a configuration or token of\n" +
+				"oama, or pizauth.conf; - is standard input. It is never changed. EMAIL takes one account only, or names it where the file does not.",
+			flags: importFlags, run: runImport},
+		{name: "service install", args: "[--system] [--force] [--no-start]", does: "have the system start the daemon: at login, or with --system at boot",
+			more: "A systemd unit on Linux, a launchd agent on macOS, a scheduled task on Windows. The global flags of this call are the\n" +
+				"daemon's too: \"postern --log-level debug service install\". May be run again, as after moving the program.",
+			flags: serviceInstallFlags, run: runServiceInstall},
+		{name: "service uninstall", args: "[--system] [--force]", does: "take that back; accounts, tokens and settings stay", flags: serviceUninstallFlags, run: runServiceUninstall},
+		{name: "service status", args: "[--system] [--json]", does: "say whether the system starts the daemon, and whether it runs",
+			more: "Ends with 0 when it runs, and with 1 when not.",
+			flags: func(f *flag.FlagSet, o *options) {
+				serviceFlags(f, o)
+				asJSON(f, o)
+			}, run: runServiceStatus},
+		{name: "completion", args: "bash|zsh|fish", does: "print what completes commands in a shell",
+			more: "Load it with source <(postern completion bash), or save it where the shell looks: for bash as\n" +
+				"~/.local/share/bash-completion/completions/postern, for zsh as _postern in a directory of $fpath, for fish as\n" +
+				"~/.config/fish/completions/postern.fish. The packages do that.", run: runCompletion},
+		{name: "complete", args: "-- WORD ...", hidden: true, does: "answer the scripts of completion", run: runComplete},
+		{name: "man", args: "[FILE]", hidden: true, does: "print postern(1), or from config.example.toml as FILE postern.toml(5)", run: runMan},
+		{name: renewCommand, hidden: true, does: "finish one refresh for a process that may be killed", run: runRenew},
 		{name: "version", does: "print the version", run: runVersion},
 		{name: "help", args: "[COMMAND]", does: "explain", run: runHelp},
 	}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"postern/auth"
@@ -35,7 +37,7 @@ func runDemo(ctx context.Context, a *app, args []string) error {
 	defer m.Close()
 	d := newDaemon(m, &proxy.Server{}, log)
 	defer d.close()
-	if err := d.listen(&config.Config{Listen: config.Listen{IMAP: a.o.addr, Web: "127.0.0.1:0"}}); err != nil {
+	if err := d.listen(&config.Config{Listen: demoListen(a.o.addr)}); err != nil {
 		return err
 	}
 	if err := demoSignIn(ctx, outlook, m); err != nil {
@@ -49,6 +51,24 @@ func runDemo(ctx context.Context, a *app, args []string) error {
 		return err
 	}
 	return d.run(ctx)
+}
+
+// demoListen puts SMTP and POP3 beside IMAP: at their usual ports if IMAP is at its own and they are free.
+func demoListen(imap string) config.Listen {
+	l := config.Listen{IMAP: imap, SMTP: "127.0.0.1:0", POP3: "127.0.0.1:0", Web: "127.0.0.1:0"}
+	if host, _, err := net.SplitHostPort(imap); err == nil {
+		l.SMTP, l.POP3 = net.JoinHostPort(host, "0"), net.JoinHostPort(host, "0")
+	}
+	if imap != usualAddress["imap"] {
+		return l
+	}
+	for key, to := range map[string]*string{"smtp": &l.SMTP, "pop3": &l.POP3} {
+		if ln, err := net.Listen("tcp", usualAddress[key]); err == nil {
+			ln.Close()
+			*to = usualAddress[key]
+		}
+	}
+	return l
 }
 
 // demoLog keeps quiet about what goes well: the person reads the lines to copy.
@@ -72,8 +92,10 @@ func demoAccounts(outlook *emulator.Emulator, log *slog.Logger) (*auth.Manager, 
 			TokenURL:     outlook.Identity.TokenURL("{tenant}"),
 			DeviceURL:    outlook.Identity.DeviceURL("{tenant}"),
 			Tenant:       "common",
-			Scopes:       []string{emulator.ScopeIMAP, "offline_access"},
+			Scopes:       []string{emulator.ScopeIMAP, emulator.ScopePOP, emulator.ScopeSMTP, "offline_access"},
 			IMAP:         outlook.IMAP.Addr(),
+			SMTP:         outlook.SMTP.Addr(),
+			POP3:         outlook.POP3.Addr(),
 			RootCAs:      outlook.CAPool(),
 		}},
 		Declared: []auth.Account{{
@@ -109,27 +131,41 @@ func demoSignIn(ctx context.Context, outlook *emulator.Emulator, m *auth.Manager
 }
 
 func (a *app) showDemo(d *daemon, password auth.Secret) error {
-	address, web := d.address("imap"), "http://"+d.address("web")+"/"
+	imap, smtp, pop3, web := d.address("imap"), d.address("smtp"), d.address("pop3"), "http://"+d.address("web")+"/"
 	if a.o.json {
 		return a.ui.json(struct {
-			Address  string `json:"address"`
+			Address  string `json:"address"` // of IMAP
+			SMTP     string `json:"smtp"`
+			POP3     string `json:"pop3"`
 			User     string `json:"user"`
 			Password string `json:"password"`
 			Web      string `json:"web"`
-		}{address, emulator.SampleUser, password.Reveal(), web})
+		}{imap, smtp, pop3, emulator.SampleUser, password.Reveal(), web})
 	}
-	a.ui.print(`Postern demo: a mailbox that takes only OAuth2, behind an IMAP login with a password.
-
-  server     %s, no TLS
-  user name  %s
-  password   %s
-  web page   %s
-
-Read the first message:
-
-  curl --url 'imap://%s/INBOX;MAILINDEX=1' --user '%s:%s'
-
-Ctrl-C ends the demo and leaves nothing behind.
-`, address, emulator.SampleUser, password.Reveal(), web, address, emulator.SampleUser, password.Reveal())
+	a.ui.print("%s", strings.NewReplacer("{imap}", imap, "{smtp}", smtp, "{pop3}", pop3, "{web}", web,
+		"{user}", emulator.SampleUser, "{password}", password.Reveal()).Replace(demoText))
 	return nil
 }
+
+const demoText = `Postern demo: a mailbox that takes only OAuth2, behind logins with a password.
+
+  IMAP       {imap}
+  SMTP       {smtp}
+  POP3       {pop3}
+             all without TLS
+  user name  {user}
+  password   {password}
+  web page   {web}
+
+Read the first message, by IMAP or by POP3:
+
+  curl --url 'imap://{imap}/INBOX;MAILINDEX=1' --user '{user}:{password}'
+  curl --url 'pop3://{pop3}/1' --user '{user}:{password}'
+
+Send one, which comes back to the same mailbox:
+
+  printf 'Subject: hello\r\n\r\nSent through Postern.\r\n' | curl --url 'smtp://{smtp}' --user '{user}:{password}' --mail-from '{user}' --mail-rcpt '{user}' --upload-file -
+  swaks --server {smtp} --auth PLAIN --auth-user '{user}' --auth-password '{password}' --from '{user}' --to '{user}'
+
+Ctrl-C ends the demo and leaves nothing behind.
+`

@@ -29,10 +29,9 @@ func help(u *ui, words []string) error {
 	}
 	u.print("%s", helpHead)
 	for _, c := range commands() {
-		if c.does == "" {
-			continue
+		if !c.hidden {
+			u.print("  %-17s %s\n", c.name, c.does)
 		}
-		u.print("  %-16s %s\n", c.name, c.does)
 	}
 	u.print("%s", helpFoot)
 	return nil

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"errors"
 	"net"
 	"slices"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/coreos/go-systemd/v22/activation"
 
@@ -38,6 +40,18 @@ func wantedListeners(l config.Listen) []*listener {
 	return all
 }
 
+// protocolsOf names the mail protocols that a configuration serves.
+func protocolsOf(l config.Listen) []string {
+	var names []string
+	for name, on := range map[string]bool{"imap": l.IMAP != "" || l.IMAPS != "", "smtp": l.SMTP != "", "pop3": l.POP3 != ""} {
+		if on {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
 // listen opens every address of the configuration before anything is served: half a daemon is worse than none.
 func (d *daemon) listen(cfg *config.Config) error {
 	d.mu.Lock()
@@ -53,43 +67,65 @@ func openListeners(wanted, open []*listener) ([]*listener, error) {
 	given := fromSystemd()
 	var next, fresh []*listener
 	for _, w := range wanted {
-		if i := slices.IndexFunc(open, func(o *listener) bool { return o.key == w.key && o.wanted == w.wanted }); i >= 0 {
-			next = append(next, open[i])
+		same := slices.DeleteFunc(slices.Clone(open), func(o *listener) bool { return o.key != w.key || o.wanted != w.wanted })
+		if len(same) > 0 {
+			next = append(next, same...)
 			continue
 		}
-		ln := given[w.key]
-		if ln == nil {
-			var err error
-			if ln, err = net.Listen("tcp", w.wanted); err != nil {
-				for _, f := range fresh {
-					f.Close()
-				}
-				return nil, listenError("listen."+w.key, w.wanted, err)
+		sockets, err := given[w.key], error(nil)
+		if len(sockets) == 0 {
+			sockets, err = listenOn(w.wanted)
+		}
+		if err != nil {
+			for _, f := range fresh {
+				f.Close()
 			}
+			return nil, listenError("listen."+w.key, w.wanted, err)
 		}
-		if w.key == "imaps" {
-			ln = proxy.ListenTLS(ln)
+		for _, ln := range sockets {
+			if w.key == "imaps" {
+				ln = proxy.ListenTLS(ln)
+			}
+			l := &listener{Listener: ln, key: w.key, wanted: w.wanted, protocol: w.protocol}
+			next, fresh = append(next, l), append(fresh, l)
 		}
-		w.Listener = ln
-		next, fresh = append(next, w), append(fresh, w)
 	}
 	return next, nil
 }
 
+// listenOn opens an address. The name localhost is two of them: some clients try 127.0.0.1 first, some ::1,
+// and some only one.
+func listenOn(address string) ([]net.Listener, error) {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil || host != "localhost" {
+		ln, err := net.Listen("tcp", address)
+		return []net.Listener{ln}, err
+	}
+	_, port, _ := net.SplitHostPort(address)
+	v4, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", port))
+	if err != nil {
+		return nil, err
+	}
+	_, port, _ = net.SplitHostPort(v4.Addr().String()) // which may have been 0
+	v6, err := net.Listen("tcp6", net.JoinHostPort("::1", port))
+	switch {
+	case err == nil:
+		return []net.Listener{v4, v6}, nil
+	case errors.Is(err, syscall.EADDRINUSE):
+		v4.Close()
+		return nil, err
+	}
+	return []net.Listener{v4}, nil // a machine without IPv6
+}
+
 // fromSystemd takes the sockets that systemd has opened for us (systemd.socket(5)), by FileDescriptorName, which
 // must be the configuration's key. They are handed over once.
-func fromSystemd() map[string]net.Listener {
+func fromSystemd() map[string][]net.Listener {
 	named, err := activation.ListenersWithNames()
 	if err != nil {
 		return nil
 	}
-	given := map[string]net.Listener{}
-	for name, listeners := range named {
-		if len(listeners) > 0 {
-			given[name] = listeners[0]
-		}
-	}
-	return given
+	return named
 }
 
 // replaceListeners goes over to another set: new ones are served, and those that are not wanted any more

@@ -13,7 +13,6 @@ import (
 	"syscall"
 
 	"postern/auth"
-	"postern/internal/store"
 )
 
 func main() {
@@ -96,11 +95,8 @@ func hint(err error) string {
 	if p, ok := errors.AsType[*auth.Problem](err); ok {
 		return p.Cure
 	}
-	switch {
-	case errors.Is(err, auth.ErrUnknownAccount):
+	if errors.Is(err, auth.ErrUnknownAccount) {
 		return `"postern account list" shows the accounts, "postern account add EMAIL" makes one`
-	case errors.Is(err, store.ErrUnavailable):
-		return "check the permissions and free space of the state directory; nothing was changed"
 	}
 	return ""
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -20,6 +22,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"postern/internal/config"
 	"postern/internal/emulator"
 )
 
@@ -35,14 +38,18 @@ func TestMain(m *testing.M) {
 //	exits CODE postern ARGS…  the command ends with exactly that code
 //	outlook                   starts the stand-in and writes config.toml for it
 //	signin EMAIL [AS]         postern login --no-browser, with the stand-in playing AS at the browser
-//	daemon [ARGS…]            starts postern ARGS… serve, waits until it listens, sets $IMAP and $WEB
+//	daemon [ARGS…]            starts postern ARGS… serve, waits until it listens, sets $IMAP, $WEB, and $SMTP and $POP3 if they are on
 //	hangup                    SIGHUP to the daemon; waits until it has reloaded
 //	stop                      SIGTERM to the daemon; its output goes to daemon.log; must exit 0
 //	kill                      SIGKILL to the daemon
 //	imap SEND EXPECT …        a new connection to $IMAP: each SEND is answered by a line that begins with EXPECT
+//	smtp SEND EXPECT …        the same at $SMTP and $POP3
+//	pop3 SEND EXPECT …
 //	listen NAME               takes a free port and sets $NAME
 //	upstream FAULT            makes the stand-in fail: revoke, expire, …
-//	readpw FILE               sets $PW to the file's first line
+//	readpw FILE               sets $PW to the file's first line, and $PLAIN to ann's SASL PLAIN message with it
+//	app DAYS                  before outlook: registers an app with the certificate app.pem and app.key, good for so long
+//	firstfail WHAT            in stdout, the first line that fails is that of WHAT
 //	truncate FILE             cuts the file in half
 //	replace FILE OLD NEW      in the file's text
 func TestScripts(t *testing.T) {
@@ -63,13 +70,15 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": cmdExits, "outlook": cmdOutlook, "signin": cmdSignIn, "daemon": cmdDaemon,
 			"readpw": cmdReadPassword, "truncate": cmdTruncate, "replace": cmdReplace,
-			"hangup": cmdHangup, "stop": cmdStop, "kill": cmdKill, "imap": cmdIMAP, "listen": cmdListen, "upstream": cmdUpstream,
+			"hangup": cmdHangup, "stop": cmdStop, "kill": cmdKill, "imap": cmdIMAP, "smtp": cmdSMTP, "pop3": cmdPOP3, "listen": cmdListen, "upstream": cmdUpstream,
+			"app": cmdApp, "firstfail": cmdFirstFail,
 		},
 	})
 }
 
 // world is what one script has running.
 type world struct {
+	apps    []emulator.Client
 	outlook *emulator.Emulator
 	daemon  *exec.Cmd
 	log     *os.File
@@ -99,26 +108,30 @@ func cmdOutlook(ts *testscript.TestScript, neg bool, args []string) {
 		{Address: "ann@example.com", Password: "web-password", Name: "Ann", Mail: emulator.SampleMail()},
 		{Address: "bob@example.com", Password: "web-password", Name: "Bob", Mail: emulator.SampleMail()},
 	}
-	e, err := emulator.Start(emulator.Options{Users: users})
+	e, err := emulator.Start(emulator.Options{Users: users, Clients: append(worldOf(ts).apps, emulator.Client{ID: emulator.SampleClientID})})
 	ts.Check(err)
 	ts.Defer(func() { e.Close() })
 	worldOf(ts).outlook = e
 	ts.Check(os.WriteFile(ts.MkAbs("ca.pem"), e.CAPEM(), 0o600))
 	ts.Check(os.WriteFile(ts.MkAbs("config.toml"), []byte(fmt.Sprintf(`[listen]
 imap = "127.0.0.1:0"
+smtp = "127.0.0.1:0"
+pop3 = "127.0.0.1:0"
 web = "127.0.0.1:0"
 [provider.lab]
 authorize_url = %q
 token_url = %q
 device_url = %q
-scopes = [%q, "offline_access"]
+scopes = [%q, %q, %q, "offline_access"]
 imap = %q
+smtp = %q
+pop3 = %q
 ca_file = "ca.pem"
 [account."ann@example.com"]
 provider = "lab"
 client_id = %q
-`, e.Identity.AuthorizeURL("common"), e.Identity.TokenURL("common"), e.Identity.DeviceURL("common"), emulator.ScopeIMAP,
-		e.IMAP.Addr(), emulator.SampleClientID)), 0o600))
+`, e.Identity.AuthorizeURL("common"), e.Identity.TokenURL("common"), e.Identity.DeviceURL("common"),
+		emulator.ScopeIMAP, emulator.ScopePOP, emulator.ScopeSMTP, e.IMAP.Addr(), e.SMTP.Addr(), e.POP3.Addr(), emulator.SampleClientID)), 0o600))
 	ts.Setenv("POSTERN_CONFIG", ts.MkAbs("config.toml"))
 }
 
@@ -201,7 +214,7 @@ func cmdDaemon(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		close(found)
 	}()
-	for range 2 {
+	for range listenersOf(ts) {
 		select {
 		case m, ok := <-found:
 			if !ok {
@@ -212,6 +225,13 @@ func cmdDaemon(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Fatalf("the daemon does not listen:\n%s", ts.ReadFile("daemon.log"))
 		}
 	}
+}
+
+// listenersOf is how many the script's configuration asks for.
+func listenersOf(ts *testscript.TestScript) int {
+	cfg, err := config.Load(ts.Getenv("POSTERN_CONFIG"), builtInProviders())
+	ts.Check(err)
+	return len(wantedListeners(cfg.Listen))
 }
 
 func cmdHangup(ts *testscript.TestScript, neg bool, args []string) {
@@ -240,8 +260,14 @@ func cmdKill(ts *testscript.TestScript, neg bool, args []string) {
 	w.daemon.Wait()
 }
 
-func cmdIMAP(ts *testscript.TestScript, neg bool, args []string) {
-	conn, err := net.Dial("tcp", ts.Getenv("IMAP"))
+func cmdIMAP(ts *testscript.TestScript, neg bool, args []string) { talk(ts, "IMAP", "* OK", args) }
+func cmdSMTP(ts *testscript.TestScript, neg bool, args []string) { talk(ts, "SMTP", "220 ", args) }
+func cmdPOP3(ts *testscript.TestScript, neg bool, args []string) { talk(ts, "POP3", "+OK", args) }
+
+// talk plays a client, whose lines may have \n in them. What is expected may come after other lines, but not after
+// the answer: an IMAP line with the tag, the last line of an SMTP reply, POP3's -ERR.
+func talk(ts *testscript.TestScript, protocol, greeting string, args []string) {
+	conn, err := net.Dial("tcp", ts.Getenv(protocol))
 	ts.Check(err)
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(30 * time.Second))
@@ -253,17 +279,24 @@ func cmdIMAP(ts *testscript.TestScript, neg bool, args []string) {
 				ts.Fatalf("waiting for %q: %v", prefix, err)
 			}
 			ts.Logf("S: %s", strings.TrimSpace(line))
-			if strings.HasPrefix(line, prefix) {
-				return
-			}
-			if tag, _, _ := strings.Cut(prefix, " "); strings.HasPrefix(line, tag+" ") && tag != "*" {
+			tag, _, _ := strings.Cut(prefix, " ")
+			isAnswer := map[string]bool{
+				"IMAP": tag != "*" && strings.HasPrefix(line, tag+" "),
+				"SMTP": len(line) > 3 && line[3] != '-',
+				"POP3": strings.HasPrefix(line, "-ERR"),
+			}[protocol]
+			found := strings.HasPrefix(line, prefix)
+			if isAnswer && !found {
 				ts.Fatalf("got %q, want %q", line, prefix)
+			}
+			if found && (isAnswer || protocol != "SMTP") {
+				return
 			}
 		}
 	}
-	expect("* OK")
+	expect(greeting)
 	for i := 0; i+1 < len(args); i += 2 {
-		fmt.Fprintf(conn, "%s\r\n", args[i])
+		fmt.Fprintf(conn, "%s\r\n", strings.ReplaceAll(args[i], `\n`, "\r\n"))
 		expect(args[i+1])
 	}
 }
@@ -281,6 +314,7 @@ func cmdReadPassword(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("%s has no password", args[0])
 	}
 	ts.Setenv("PW", line)
+	ts.Setenv("PLAIN", base64.StdEncoding.EncodeToString([]byte("\x00ann@example.com\x00"+line)))
 }
 
 func cmdTruncate(ts *testscript.TestScript, neg bool, args []string) {
@@ -307,14 +341,23 @@ func cmdUpstream(ts *testscript.TestScript, neg bool, args []string) {
 		e.Identity.Configure(func(p *emulator.Policy) { p.AccessLife = time.Second })
 	case "token-503":
 		e.Identity.Fail(emulator.Token, -1, emulator.Status(503))
+	case "grant-app":
+		e.IMAP.Grant(appID, "bob@example.com")
 	case "imap-off":
 		e.IMAP.Disable("ann@example.com", true)
+	case "smtp-off":
+		e.SMTP.Disable("ann@example.com", true)
+	case "sent":
+		if got := strconv.Itoa(len(e.SMTP.Messages())); got != args[1] {
+			ts.Fatalf("%s messages were sent, want %s", got, args[1])
+		}
 	case "healthy":
 		e.Identity.ClearFaults()
 		e.IMAP.ClearFaults()
 		e.IMAP.Disable("ann@example.com", false)
+		e.SMTP.Disable("ann@example.com", false)
 	case "received-no":
-		for _, b := range e.IMAP.Received() {
+		for _, b := range slices.Concat(e.IMAP.Received(), e.SMTP.Received(), e.POP3.Received()) {
 			if strings.Contains(string(b), args[1]) {
 				ts.Fatalf("the upstream received %q", args[1])
 			}

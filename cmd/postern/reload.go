@@ -59,7 +59,7 @@ func (a *app) reload(d *daemon, m *auth.Manager) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := m.Reconfigure(providers, declaredAccounts(cfg)); err != nil {
+	if err := m.Reconfigure(providers, declaredAccounts(cfg), protocolsOf(cfg.Listen)); err != nil {
 		for _, l := range next {
 			if !slices.Contains(open, l) {
 				l.Close()

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"postern/internal/control"
@@ -67,6 +68,9 @@ func (a *app) printAccount(acc control.Account) {
 	}
 	if acc.Passwords == 0 {
 		a.ui.print("  no local password: postern password add %s\n", acc.Account)
+	}
+	if len(acc.NotCovered) > 0 {
+		a.ui.print("  not for %s before a new sign-in: postern login %s\n", strings.Join(acc.NotCovered, " and "), acc.Account)
 	}
 	if p := acc.Problem; p != nil {
 		a.ui.print("  %s\n", p.Say)
