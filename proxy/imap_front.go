@@ -46,7 +46,7 @@ func (f *imapFront) login() (offer, error) {
 		case err != nil:
 			return offer{}, err
 		}
-		f.o.note("command", "name", c.name)
+		f.o.note("command", "name", commandName(c.name))
 		o, offered, err := f.command(c)
 		if err != nil || offered {
 			return o, err

@@ -34,7 +34,7 @@ func (f *pop3Front) login() (offer, error) {
 		if isHTTP([]byte(verb)) {
 			return offer{}, errOutOfStep
 		}
-		f.o.note("command", "name", printable(verb))
+		f.o.note("command", "name", commandName(verb))
 		o, offered, err := f.command(verb, rest)
 		if err != nil || offered {
 			return o, err

@@ -1,6 +1,9 @@
 package proxy
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // responseText makes text fit for a response line: text of others (a provider's, an upstream's) could
 // otherwise end the line and begin another. Non-ASCII is not allowed there (RFC 9051 section 9, TEXT-CHAR;
@@ -39,3 +42,18 @@ func printable(s string) string {
 	}
 	return string(b)
 }
+
+// commandName is a command's name for the log. One that no client has is not shown: a client that is out of
+// step sends its password where a command should be.
+func commandName(name string) string {
+	if slices.Contains(loggedNames, name) {
+		return name
+	}
+	return "unknown"
+}
+
+// loggedNames are what clients are known to send before login, and for which they get an answer or a BAD.
+var loggedNames = strings.Fields(`
+	CAPABILITY NOOP ID LOGOUT STARTTLS LOGIN AUTHENTICATE ENABLE NAMESPACE SELECT EXAMINE LIST LSUB STATUS IDLE COMPRESS CHECK CLOSE
+	HELO EHLO LHLO RSET QUIT AUTH MAIL RCPT DATA BDAT VRFY EXPN ETRN HELP XCLIENT
+	CAPA STLS USER PASS APOP STAT UIDL RETR DELE TOP LAST XTND`)

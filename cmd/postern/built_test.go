@@ -110,10 +110,11 @@ web = ""
 authorize_url = %q
 token_url = %q
 device_url = %q
+tenant = "common"
 scopes = [%q, "offline_access"]
 imap = %q
 ca_file = "ca.pem"
-`, id.AuthorizeURL("common"), tokenURL, id.DeviceURL("common"), emulator.ScopeIMAP, h.outlook.IMAP.Addr())
+`, id.AuthorizeURL("{tenant}"), tokenURL, id.DeviceURL("{tenant}"), emulator.ScopeIMAP, h.outlook.IMAP.Addr())
 	for _, a := range accounts {
 		text += fmt.Sprintf("[account.%q]\nprovider = \"lab\"\nclient_id = %q\n", a, emulator.SampleClientID)
 	}

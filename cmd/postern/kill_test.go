@@ -82,7 +82,7 @@ func newKiller(t *testing.T) *killer {
 		AccessLife:     20 * time.Second, // too short for a second login: each login refreshes
 	}})}
 	id := k.outlook.Identity
-	k.configure(strings.Replace(id.TokenURL("common"), strings.TrimPrefix(id.URL(), "https://"), k.far(strings.TrimPrefix(id.URL(), "https://")), 1), killed)
+	k.configure(strings.Replace(id.TokenURL("{tenant}"), strings.TrimPrefix(id.URL(), "https://"), k.far(strings.TrimPrefix(id.URL(), "https://")), 1), killed)
 	if out, err := k.signIn(k.command("login", killed, "--no-browser"), killed); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

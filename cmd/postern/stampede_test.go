@@ -25,7 +25,7 @@ func TestStampede(t *testing.T) {
 			}
 			h := newHousehold(t, emulator.Options{Users: users, RecordLimit: -1, Policy: emulator.Policy{AccessLife: time.Second}})
 			id := h.outlook.Identity
-			h.configure(id.TokenURL("common"), emails...)
+			h.configure(id.TokenURL("{tenant}"), emails...)
 			h.add("config.toml", "[limits]\nsessions_per_mailbox = 1000\npre_login = 2000\n")
 			passwords := make([]string, accounts)
 			for i, email := range emails {

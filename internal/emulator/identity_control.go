@@ -2,6 +2,8 @@ package emulator
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 )
@@ -89,6 +91,19 @@ func (id *Identity) Reuses() int {
 	id.mu.Lock()
 	defer id.mu.Unlock()
 	return id.reuses
+}
+
+// Secrets is every token and code that was given out so far, for tests that look where they must not be.
+func (id *Identity) Secrets() []string {
+	id.mu.Lock()
+	defer id.mu.Unlock()
+	all := slices.Collect(maps.Keys(id.access))
+	all = slices.AppendSeq(all, maps.Keys(id.refresh))
+	all = slices.AppendSeq(all, maps.Keys(id.codes))
+	for _, d := range id.devices {
+		all = append(all, d.code)
+	}
+	return all
 }
 
 // Grant says what tokens to make without a sign-in.
