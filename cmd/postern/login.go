@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -58,7 +59,7 @@ func (a *app) loginByBrowser(ctx context.Context, m *auth.Manager, account auth.
 		return err
 	}
 	defer begun.Close()
-	opened := !a.o.noBrowser && browser.OpenURL(begun.URL()) == nil
+	opened := !a.o.noBrowser && openBrowser(begun.URL())
 	if opened {
 		a.ui.say("your browser opens for %s; if it does not, open this address:", account.Email)
 	} else {
@@ -76,6 +77,20 @@ func (a *app) loginByBrowser(ctx context.Context, m *auth.Manager, account auth.
 		return cause
 	}
 	return err
+}
+
+// openBrowser says whether a browser has been started, as far as that can be told: some come back at once, some
+// when the person closes them.
+func openBrowser(address string) bool {
+	browser.Stdout, browser.Stderr = io.Discard, io.Discard // theirs, not a result of ours
+	failed := make(chan error, 1)
+	go func() { failed <- browser.OpenURL(address) }()
+	select {
+	case err := <-failed:
+		return err == nil
+	case <-time.After(2 * time.Second):
+		return true
+	}
 }
 
 // readPasted gives each line of standard input to the sign-in. It ends with the process.
@@ -103,6 +118,7 @@ func (a *app) loginByDevice(ctx context.Context, m *auth.Manager, account auth.A
 		return err
 	}
 	a.ui.say("on any device, open %s", begun.URI)
+	a.ui.sayCode(begun.URI)
 	a.ui.say("and enter the code %s, signing in as %s (the code is good until %s)",
 		begun.Code, account.SignInAs, begun.Expires.Local().Format(time.TimeOnly))
 	a.ui.say("only enter a code that you asked for yourself: whoever sends you one wants your mailbox")

@@ -222,6 +222,9 @@ func (l *life) signIns() {
 	if code != 0 {
 		l.t.Fatalf("device: exit code %d\n%s", code, l.said.String())
 	}
+	if strings.ContainsAny(l.said.String(), "▀▄█") {
+		l.t.Error("a QR code where no terminal is")
+	}
 	l.must("", false, "login", robot)
 	l.note()
 	l.write("secret", "the-wrong~secret\n")
