@@ -23,6 +23,8 @@ type bed struct {
 	plain  string // IMAP without TLS: password, no Postern
 	ca     string // PEM file
 
+	browser string // Chromium
+
 	mailPassword, introspectSecret string
 
 	roots *x509.CertPool
@@ -99,6 +101,7 @@ func (b *bed) start() error {
 	at := map[string]*string{
 		"LAB_OIDC": &b.oidc, "LAB_OAUTH": &b.oauth, "LAB_BEARER": &b.bearer, "LAB_PLAIN": &b.plain, "LAB_CA": &b.ca,
 		"LAB_MAIL_PASSWORD": &b.mailPassword, "LAB_INTROSPECT_SECRET": &b.introspectSecret,
+		"LAB_BROWSER": &b.browser,
 	}
 	for lines := bufio.NewScanner(bytes.NewReader(out)); lines.Scan(); {
 		key, value, _ := strings.Cut(lines.Text(), "=")

@@ -116,7 +116,7 @@ def main(root):
     m.add(b"Subject: looks like IMAP\n\n* 1 FETCH (BODY[] {5}\r\n)\na1 OK done\n+ idling\n* BYE\n", "S")
     m.add(b"Subject: empty body\n\n", "S")
 
-    for user in ("carol", "dave", "erin", "frank", "grace", "heidi", "ivan"):
+    for user in ("carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "judy", "karl", "lena"):
         m = Mail(root, user + "@example.test")
         m.many(5, lambda m: 500)
 

@@ -26,6 +26,9 @@ const (
 	grace = "grace@example.test"
 	heidi = "heidi@example.test"
 	ivan  = "ivan@example.test"
+	judy  = "judy@example.test" // the secret-app's mailbox
+	karl  = "karl@example.test" // the certificate-app's
+	lena  = "lena@example.test"
 )
 
 const (

@@ -8,7 +8,7 @@
 // Any tenant will do; tokens name the one issuer. State lives in memory and ends with the process.
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:https';
-import { randomUUID } from 'node:crypto';
+import { X509Certificate, createHash, randomUUID } from 'node:crypto';
 import Provider from 'oidc-provider';
 
 const { OIDC_PORT, OIDC_TENANT, TLS_DIR, INTROSPECT_SECRET } = process.env;
@@ -27,7 +27,11 @@ const lifetime = (account) => state.lifetimes[account] ?? state.accessTokenTTL;
 
 const resource = 'https://outlook.office.com';
 const permissions = ['IMAP.AccessAsUser.All', 'POP.AccessAsUser.All', 'SMTP.Send'].map((p) => `${resource}/${p}`);
+const appPermission = 'https://outlook.office365.com/.default'; // all that the administrator granted the app
 const deviceGrant = 'urn:ietf:params:oauth:grant-type:device_code';
+
+const appCertificate = new X509Certificate(readFileSync(`${TLS_DIR}/app.crt`));
+const app = { grant_types: ['client_credentials'], response_types: [], redirect_uris: [] };
 
 const clients = [
   // A program on somebody's desk: no secret, PKCE demanded, any port of the loopback.
@@ -38,6 +42,22 @@ const clients = [
     grant_types: ['authorization_code', 'refresh_token', deviceGrant],
     response_types: ['code'],
     redirect_uris: ['http://localhost', 'http://localhost/', 'http://127.0.0.1/', 'http://[::1]/'],
+  },
+  // Programs without a person; each may open one mailbox.
+  {
+    client_id: 'secret-app',
+    client_secret: 'the-secret-of-the-app',
+    token_endpoint_auth_method: 'client_secret_post',
+    mailbox: 'judy@example.test',
+    ...app,
+  },
+  {
+    client_id: 'certificate-app',
+    token_endpoint_auth_method: 'private_key_jwt',
+    token_endpoint_auth_signing_alg: 'PS256',
+    jwks: { keys: [{ ...appCertificate.publicKey.export({ format: 'jwk' }), use: 'sig', alg: 'PS256' }] },
+    mailbox: 'karl@example.test',
+    ...app,
   },
   // Dovecot asks whether a token is good.
   {
@@ -56,7 +76,12 @@ const page = (title, body) => `<!DOCTYPE html><html><head><title>${title}</title
 
 const provider = new Provider(`https://localhost:${OIDC_PORT}/${OIDC_TENANT}/v2.0`, {
   clients,
-  clientAuthMethods: ['none', 'client_secret_basic'],
+  extraClientMetadata: { properties: ['mailbox'] },
+  clientAuthMethods: ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'],
+  // Microsoft finds the certificate by this.
+  assertJwtClientAuthClaimsAndHeader: (ctx, claims, header) => {
+    if (header['x5t#S256'] !== createHash('sha256').update(appCertificate.raw).digest('base64url')) throw new Error('x5t#S256 is not that of the certificate');
+  },
   cookies: { keys: [randomUUID()] },
   scopes: ['openid', 'profile', 'email', 'offline_access'],
   claims: { openid: ['sub'], profile: ['name', 'preferred_username', 'tid'], email: ['email'] },
@@ -65,7 +90,7 @@ const provider = new Provider(`https://localhost:${OIDC_PORT}/${OIDC_TENANT}/v2.
     accountId: id,
     claims: () => ({ sub: id, name: users[id].name, preferred_username: id, email: id, tid: OIDC_TENANT }),
   },
-  extraTokenClaims: (ctx, token) => ({ username: token.accountId }), // read by Dovecot
+  extraTokenClaims: (ctx, token) => ({ username: token.accountId ?? ctx.oidc.client.mailbox }), // read by Dovecot
   pkce: { required: (ctx, client) => client.clientAuthMethod === 'none' },
   responseTypes: ['code'],
   issueRefreshToken: (ctx, client) => client.grantTypeAllowed('refresh_token'),
@@ -73,6 +98,7 @@ const provider = new Provider(`https://localhost:${OIDC_PORT}/${OIDC_TENANT}/v2.
   expiresWithSession: () => false,
   ttl: {
     AccessToken: (ctx, token) => lifetime(token.accountId),
+    ClientCredentials: (ctx, token, client) => lifetime(client.mailbox),
     RefreshToken: 14 * 86400, Grant: 14 * 86400, Session: 86400,
     AuthorizationCode: 300, DeviceCode: 900, IdToken: 3600, Interaction: 3600,
   },
@@ -81,6 +107,7 @@ const provider = new Provider(`https://localhost:${OIDC_PORT}/${OIDC_TENANT}/v2.
   },
   features: {
     devInteractions: { enabled: false },
+    clientCredentials: { enabled: true },
     introspection: { enabled: true, allowedPolicy: (ctx, client, token) => client.clientId === 'dovecot' || client.clientId === token.clientId },
     revocation: { enabled: true },
     deviceFlow: {
@@ -99,7 +126,7 @@ const provider = new Provider(`https://localhost:${OIDC_PORT}/${OIDC_TENANT}/v2.
       enabled: true,
       defaultResource: (ctx, client, asked) => asked ?? resource,
       useGrantedResource: () => true,
-      getResourceServerInfo: () => ({ audience: resource, scope: permissions.join(' '), accessTokenFormat: 'opaque' }),
+      getResourceServerInfo: () => ({ audience: resource, scope: [...permissions, appPermission].join(' '), accessTokenFormat: 'opaque' }),
     },
   },
   routes: {
@@ -116,8 +143,8 @@ const provider = new Provider(`https://localhost:${OIDC_PORT}/${OIDC_TENANT}/v2.
 // ---- counting, and what Microsoft's answers have besides ---------------------
 
 function count(ctx, suffix) {
-  const { params, account, entities } = ctx.oidc ?? {};
-  const who = account?.accountId ?? entities?.RefreshToken?.accountId ?? entities?.DeviceCode?.accountId;
+  const { params, account, client, entities } = ctx.oidc ?? {};
+  const who = account?.accountId ?? entities?.RefreshToken?.accountId ?? entities?.DeviceCode?.accountId ?? client?.mailbox;
   if (!who || !params?.grant_type) return;
   const of = (state.grants[who] ??= {});
   const grant = params.grant_type.replace(/.*:/, '') + suffix;
@@ -134,6 +161,9 @@ for (const kind of ['access', 'refresh']) {
     if (of[kind].at(-1) !== jti) of[kind].push(jti);
   });
 }
+provider.on('client_credentials.saved', ({ clientId, jti }) => {
+  (state.issued[clients.find((c) => c.client_id === clientId).mailbox] ??= { access: [], refresh: [] }).access.push(jti);
+});
 for (const event of ['server_error', 'authorization.error', 'introspection.error']) {
   provider.on(event, (ctx, err) => console.error(event, err.message, err.error_description ?? '', event === 'server_error' ? err.stack : ''));
 }
