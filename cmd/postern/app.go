@@ -12,6 +12,7 @@ import (
 
 	"postern/auth"
 	"postern/internal/config"
+	"postern/internal/control"
 	"postern/internal/store"
 )
 
@@ -129,7 +130,11 @@ func (a *app) log() (*slog.Logger, error) {
 	if a.o.global.logFormat != "" {
 		format = a.o.global.logFormat
 	}
-	return newLogger(a.ui.err, level, format)
+	log, err := newLogger(a.ui.err, level, format)
+	if err == nil && !a.isDaemon {
+		log = slog.New(&auditHandler{Handler: log.Handler(), daemon: control.NewClient(a.stateDir())})
+	}
+	return log, err
 }
 
 // providersOf turns the configuration's providers into auth's, which adds them to the built-in ones.

@@ -469,6 +469,11 @@ func (l *life) endings() {
 		l.t.Fatal(err)
 	}
 	l.said.Write(log)
+	for _, event := range []string{`msg="signed out" account=` + killed, `msg="account removed" account=` + dora} {
+		if !strings.Contains(string(log), event+" by=command audit=true") {
+			l.t.Errorf("the daemon's log has no %q of a command", event)
+		}
+	}
 }
 
 // search looks for every secret in every disguise.

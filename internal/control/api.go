@@ -22,6 +22,7 @@ func (s *Server) API() http.Handler {
 		answer(w, struct{}{}, s.Reload())
 	})
 	mux.HandleFunc("POST /v1/connect", s.connect)
+	mux.HandleFunc("POST /v1/audit", s.audit)
 	return mux
 }
 

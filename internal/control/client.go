@@ -1,6 +1,7 @@
 package control
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -61,7 +62,20 @@ func (c *Client) Reload(ctx context.Context) error {
 }
 
 func (c *Client) call(ctx context.Context, method, path string, into any) error {
-	req, err := http.NewRequestWithContext(ctx, method, "http://postern"+path, nil)
+	return c.send(ctx, method, path, nil, into)
+}
+
+// send is call with something to tell.
+func (c *Client) send(ctx context.Context, method, path string, tell, into any) error {
+	var body io.Reader
+	if tell != nil {
+		b, err := json.Marshal(tell)
+		if err != nil {
+			return err
+		}
+		body = bytes.NewReader(b)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, "http://postern"+path, body)
 	if err != nil {
 		return err
 	}
@@ -70,17 +84,17 @@ func (c *Client) call(ctx context.Context, method, path string, into any) error 
 		return err
 	}
 	defer res.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(res.Body, 16<<20))
+	said, err := io.ReadAll(io.LimitReader(res.Body, 16<<20))
 	if err != nil {
 		return err
 	}
 	if res.StatusCode != http.StatusOK {
 		var e struct{ Error string }
-		json.Unmarshal(body, &e)
+		json.Unmarshal(said, &e)
 		if e.Error == "" {
 			e.Error = "the daemon answered " + res.Status
 		}
 		return errors.New(e.Error)
 	}
-	return json.Unmarshal(body, into)
+	return json.Unmarshal(said, into)
 }
