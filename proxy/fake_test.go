@@ -196,7 +196,7 @@ func newProxyFor(t testing.TB, protocol Protocol, change ...func(*Server)) *prox
 	}}
 	p.Server = &Server{
 		Accounts: p.accounts,
-		Log:      slog.New(slog.NewTextHandler(p.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Log:      textLog(p.log),
 		Settings: Settings{Limits: Limits{DrainTime: time.Second, HalfCloseTime: time.Second}},
 		NoSpares: true,
 	}
@@ -224,6 +224,10 @@ func newProxyFor(t testing.TB, protocol Protocol, change ...func(*Server)) *prox
 		}
 	})
 	return p
+}
+
+func textLog(w io.Writer) *slog.Logger {
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 
 // client is a mail client that a test plays.
@@ -289,10 +293,15 @@ func (p *proxyUnderTest) login(t testing.TB) (*client, *upstreamConn) {
 	c := p.dial(t)
 	c.expect("* OK")
 	c.send(loginLine)
-	up := <-p.upstream.conns
-	up.admit(t)
-	c.expect("a OK")
-	return c, up
+	select {
+	case up := <-p.upstream.conns:
+		up.admit(t)
+		c.expect("a OK")
+		return c, up
+	case <-time.After(20 * time.Second):
+		t.Fatal("nobody asks the upstream")
+		return nil, nil
+	}
 }
 
 // lockedBuffer is a log that a test reads while it is written.

@@ -52,7 +52,7 @@ type Server struct {
 	registry  registry
 	penalties penalties
 	sessions  atomic.Int64 // clients
-	preLogin  atomic.Int64 // of these, clients that have not logged in
+	waiting   waiting      // of these, clients that have not logged in
 	dialers   dialers
 	knowledge knowledge
 	spares    spares
@@ -82,7 +82,7 @@ func (s *Server) limits() Limits { return s.current.Load().Limits }
 // Limits bound what clients and upstreams can make the server hold or wait for. Zero fields are the defaults.
 type Limits struct {
 	Sessions      int           // connections at once, default 5000
-	PreLogin      int           // of these, connections that have not logged in, default 500
+	PreLogin      int           // of these, connections that have not logged in, default 500; for one more the oldest goes
 	PerMailbox    int           // sessions per mailbox and protocol, default 16: Exchange is said to allow 20
 	Submissions   int           // sessions per mailbox that send, default 3: Exchange refuses a fourth
 	Patience      time.Duration // for a place at a mailbox to become free, default 5s

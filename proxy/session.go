@@ -121,10 +121,10 @@ func (s *session) login(ctx context.Context) *relayJob {
 	ctx, cancel := s.beginLogin(ctx)
 	defer cancel(nil)
 	limits := s.server.limits()
-	defer s.server.preLogin.Add(-1)
-	if s.server.preLogin.Add(1) > int64(limits.PreLogin) {
-		s.log().Warn("connection refused", "reason", "too many clients that have not logged in", "limit", limits.PreLogin)
-		return nil
+	defer s.server.waiting.leave(s)
+	if gone := s.server.waiting.enter(s, limits.PreLogin); gone != nil {
+		s.log().Warn("client sent away", "reason", errMadeRoom.Error(), "limit", limits.PreLogin, "gone", gone.remote)
+		gone.makeRoom()
 	}
 	keepAlive(s.conn)
 	w, err := s.secure(ctx, limits.PreLoginTime)
@@ -240,6 +240,7 @@ func (s *session) enter(ctx context.Context, o offer) (auth.Login, *upstream, er
 	if err != nil {
 		return auth.Login{}, nil, err
 	}
+	s.server.waiting.leave(s)
 	if err := s.protocol.allows(login); err != nil {
 		return login, nil, err
 	}

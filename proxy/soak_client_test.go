@@ -264,11 +264,7 @@ func (c *soakClient) lineOfItsOwn() (over bool, err error) {
 		return false, nil
 	case strings.HasPrefix(line, "* BYE ") && err == nil:
 		c.bye = true
-		rest, _ := io.ReadAll(c.br)
-		if len(rest) > 0 && string(rest) != "z OK LOGOUT completed.\r\n" {
-			return true, fmt.Errorf("%.60q behind %q", rest, line)
-		}
-		return true, nil
+		return true, c.behindBye()
 	case tag != "" && tag[0] == 'c' && err == nil:
 		var i int
 		fmt.Sscanf(tag, "c%d", &i)
@@ -285,6 +281,26 @@ func (c *soakClient) lineOfItsOwn() (over bool, err error) {
 		return true, nil
 	}
 	return true, fmt.Errorf("%.80q, %v", line, err)
+}
+
+// behindBye is the answer to LOGOUT, and answers of Postern's own that found no room before.
+func (c *soakClient) behindBye() error {
+	for {
+		line, err := c.line()
+		if err != nil {
+			return nil
+		}
+		if line == "z OK LOGOUT completed.\r\n" {
+			continue
+		}
+		var i int
+		fmt.Sscanf(line, "c%d ", &i)
+		cmd := c.script.command(i)
+		if !cmd.stays || line != cmd.answer || c.answered[cmd.tag] {
+			return fmt.Errorf("%.80q behind BYE", line)
+		}
+		c.answered[cmd.tag] = true
+	}
 }
 
 // mayBegin says whether part is the beginning of anything that may come next.
