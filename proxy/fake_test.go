@@ -187,7 +187,7 @@ func newProxy(t testing.TB, change ...func(*Server)) *proxyUnderTest {
 }
 
 func newProxyFor(t testing.TB, protocol Protocol, change ...func(*Server)) *proxyUnderTest {
-	up := newFakeUpstream(t, protocol.implicitTLS())
+	up := newFakeUpstream(t, protocol.implicitTLS(""))
 	addr := up.ln.Addr().String()
 	p := &proxyUnderTest{upstream: up, done: make(chan error, 1), log: &lockedBuffer{}}
 	p.accounts = &fakeAccounts{tokens: 1, account: auth.Account{

@@ -7,7 +7,7 @@ func IMAP() Protocol { return imap{} }
 
 type imap struct{}
 
-func (imap) implicitTLS() bool                    { return true }
+func (imap) implicitTLS(string) bool              { return true }
 func (imap) name() string                         { return "imap" }
 func (imap) address(p auth.Provider) string       { return p.IMAP }
 func (imap) client(w *wire, o frontOptions) front { return &imapFront{w: w, o: o} }

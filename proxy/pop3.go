@@ -18,8 +18,8 @@ type pop3 struct{}
 
 func (pop3) name() string                         { return "pop3" }
 func (pop3) address(p auth.Provider) string       { return p.POP3 }
-func (pop3) implicitTLS() bool                    { return true }
-func (pop3) client(w *wire, o frontOptions) front { return &pop3Front{w: w, o: o} }
+func (pop3) implicitTLS(string) bool              { return true }
+func (pop3) client(w *wire, o frontOptions) front { return newPOP3Front(w, o) }
 
 func (pop3) watch(login auth.Login, _ func(string)) tap {
 	if login.ReadOnly {

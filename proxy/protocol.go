@@ -14,8 +14,8 @@ type Protocol interface {
 	name() string
 	// address is where a provider serves the protocol; "" where it does not.
 	address(p auth.Provider) string
-	// implicitTLS says whether TLS begins with the first byte at the provider (RFC 8314); else login starts it.
-	implicitTLS() bool
+	// implicitTLS says whether TLS begins with the first byte at that address (RFC 8314); else begin starts it.
+	implicitTLS(address string) bool
 	// allows says whether a local password is good for the protocol; errNotAllowed.
 	allows(login auth.Login) error
 	// client makes the front for one client.

@@ -1,54 +1,31 @@
 package proxy
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 	"strings"
 )
 
 // smtpFront is what a submission client talks to before login.
-type smtpFront struct {
-	w       *wire
-	o       frontOptions
-	bad     int
-	secured bool
-	hello   string // what the client calls itself
+type smtpFront struct{ lineFront }
+
+func newSMTPFront(w *wire, o frontOptions) *smtpFront {
+	return &smtpFront{lineFront{w: w, o: o, say: lineWords{
+		goAhead: "220 2.0.0 begin TLS", noTLS: "502 5.5.1 STARTTLS is not offered here", behindTLS: "501 5.5.4 data behind STARTTLS",
+		badSASL: "501 5.5.2 ", noMechanism: "504 5.5.4 ", challenge: "334 ",
+	}}}
 }
 
 func (f *smtpFront) greet() error { return f.w.writeLine("220 localhost ESMTP Postern ready") }
 
 func (f *smtpFront) bye(why string) { f.w.writeLine("421 4.3.2 " + responseText(why)) }
 
-func (f *smtpFront) login() (offer, error) {
-	for {
-		line, err := f.w.readLine()
-		if err != nil {
-			return offer{}, err
-		}
-		if bytes.ContainsAny(line, "\x00\r") {
-			return offer{}, errOutOfStep
-		}
-		verb, rest, _ := strings.Cut(string(line), " ")
-		verb = strings.ToUpper(verb)
-		if isHTTP([]byte(verb)) {
-			return offer{}, errOutOfStep
-		}
-		f.o.note("command", "name", commandName(verb))
-		o, offered, err := f.command(verb, strings.TrimSpace(rest))
-		if err != nil || offered {
-			return o, err
-		}
-	}
-}
+func (f *smtpFront) login() (offer, error) { return f.commands(f.command) }
 
 func (f *smtpFront) command(verb, rest string) (o offer, offered bool, err error) {
 	switch verb {
 	case "EHLO":
-		f.hello = rest
 		return o, false, f.w.write([]byte(f.features()))
 	case "HELO":
-		f.hello = rest
 		return o, false, f.w.writeLine("250 localhost")
 	case "NOOP", "RSET":
 		return o, false, f.w.writeLine("250 2.0.0 OK")
@@ -58,7 +35,10 @@ func (f *smtpFront) command(verb, rest string) (o offer, offered bool, err error
 	case "STARTTLS":
 		return o, false, f.startTLS()
 	case "AUTH":
-		return f.auth(rest)
+		if f.needsTLS() {
+			return o, false, f.w.writeLine("538 5.7.11 STARTTLS first: the password would travel in the clear")
+		}
+		return f.auth(strings.TrimSpace(rest))
 	case "MAIL", "RCPT", "DATA", "BDAT", "VRFY", "EXPN", "ETRN":
 		return o, false, f.w.writeLine("530 5.7.0 log in first, with the local password")
 	}
@@ -70,10 +50,10 @@ func (f *smtpFront) command(verb, rest string) (o offer, offered bool, err error
 func (f *smtpFront) features() string {
 	lines := []string{"localhost"}
 	lines = append(lines, f.o.known...)
-	if f.o.startTLS != nil && !f.secured {
+	if f.offersTLS() {
 		lines = append(lines, "STARTTLS")
 	}
-	if !f.o.needTLS || f.secured {
+	if !f.needsTLS() {
 		lines = append(lines, "AUTH PLAIN LOGIN")
 	}
 	var b strings.Builder
@@ -85,61 +65,6 @@ func (f *smtpFront) features() string {
 		b.WriteString("250" + sep + l + "\r\n")
 	}
 	return b.String()
-}
-
-func (f *smtpFront) reject(answer string) error {
-	if err := f.w.writeLine(answer); err != nil {
-		return err
-	}
-	if f.bad++; f.bad > f.o.badCommands {
-		return errTooManyBad
-	}
-	return nil
-}
-
-// startTLS follows RFC 3207; what is known of the client from before is forgotten.
-func (f *smtpFront) startTLS() error {
-	if f.o.startTLS == nil || f.secured {
-		return f.reject("502 5.5.1 STARTTLS is not offered here")
-	}
-	if f.w.buffered() > 0 {
-		f.w.writeLine("501 5.5.4 data behind STARTTLS")
-		return errOutOfStep
-	}
-	if err := f.w.writeLine("220 2.0.0 begin TLS"); err != nil {
-		return err
-	}
-	if err := f.o.startTLS(); err != nil {
-		return fmt.Errorf("TLS with the client: %w", err)
-	}
-	f.secured, f.hello = true, ""
-	return nil
-}
-
-func (f *smtpFront) auth(rest string) (offer, bool, error) {
-	if f.o.needTLS && !f.secured {
-		return offer{}, false, f.w.writeLine("538 5.7.11 STARTTLS first: the password would travel in the clear")
-	}
-	mechanism, first, hasFirst := strings.Cut(rest, " ")
-	user, password, err := takeCredentials(mechanism, strings.TrimSpace(first), hasFirst, f.challenge)
-	if bad, ok := errors.AsType[badSASL](err); ok {
-		return offer{}, false, f.reject("501 5.5.2 " + string(bad))
-	}
-	if errors.Is(err, errNoMechanism) {
-		return offer{}, false, f.w.writeLine("504 5.5.4 " + err.Error())
-	}
-	if err != nil {
-		return offer{}, false, err
-	}
-	return newOffer(user, password), true, nil
-}
-
-func (f *smtpFront) challenge(base64 string) (string, error) {
-	if err := f.w.writeLine("334 " + base64); err != nil {
-		return "", err
-	}
-	line, err := f.w.readLine()
-	return string(line), err
 }
 
 func (f *smtpFront) accept(w welcome) error {

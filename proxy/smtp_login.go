@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"crypto/tls"
 	"encoding/base64"
 	"errors"
 	"strconv"
@@ -85,6 +86,10 @@ func (l *smtpLogin) secure() error {
 	hello, err := l.command(ehlo, 250)
 	if err != nil {
 		return err
+	}
+	if _, secured := l.w.conn.(*tls.Conn); secured {
+		l.features = hello.lines[1:]
+		return nil
 	}
 	if _, ok := feature(hello.lines, "STARTTLS"); !ok {
 		return &auth.Problem{Class: auth.Configuration, Code: "no-starttls", Say: l.o.server + " does not offer STARTTLS",

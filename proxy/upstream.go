@@ -298,7 +298,7 @@ func (s *Server) dial(ctx context.Context, p Protocol, provider auth.Provider, a
 	keepAlive(conn)
 	config := s.dialers.config(host, provider.RootCAs)
 	w := newWire(conn)
-	if p.implicitTLS() {
+	if p.implicitTLS(address) {
 		if err := upgrade(ctx, w, config); err != nil {
 			conn.Close()
 			w.release()
