@@ -163,6 +163,7 @@ func TestKilledRekey(t *testing.T) {
 	if err := daemon.Rekey(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	openState(t, state, lib).Close() // sweeps what the last kill left beside a record that was being written
 	requireSettled(t, daemon, nil)
 	keys, _ := filepath.Glob(filepath.Join(string(lib), keyringService+" *"))
 	keys = slices.DeleteFunc(keys, func(path string) bool { return filepath.Ext(path) == tempEnding })
