@@ -31,6 +31,7 @@ func runServe(ctx context.Context, a *app, args []string) error {
 		return err
 	}
 	d := newDaemon(m, &proxy.Server{Settings: settings}, log)
+	d.control.Key = a.keyPlace()
 	defer d.close()
 	if err := d.openSocket(a.stateDir()); err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"postern/internal/control"
+	"postern/internal/store"
 )
 
 func runStatus(ctx context.Context, a *app, args []string) error {
@@ -38,7 +39,7 @@ func (a *app) status(ctx context.Context) (control.Status, error) {
 	if err != nil {
 		return st, err
 	}
-	return control.Status{Version: version(), Accounts: control.ListAccounts(states, nil)}, nil
+	return control.Status{Version: version(), Key: a.keyPlace(), Accounts: control.ListAccounts(states, nil)}, nil
 }
 
 func (a *app) printStatus(st control.Status) {
@@ -50,12 +51,23 @@ func (a *app) printStatus(st control.Status) {
 	} else {
 		a.ui.print("postern %s, not running (postern serve)\n", st.Version)
 	}
+	if st.Key != "" {
+		a.ui.print("  tokens are protected by the %s\n", st.Key)
+	}
 	for _, acc := range st.Accounts {
 		a.printAccount(acc)
 	}
 	if len(st.Accounts) == 0 {
 		a.ui.print("no account yet: postern account add EMAIL\n")
 	}
+}
+
+// keyPlace says where the key that protects the tokens is.
+func (a *app) keyPlace() string {
+	if f, ok := a.store.(*store.File); ok {
+		return f.Describe()
+	}
+	return ""
 }
 
 func (a *app) printAccount(acc control.Account) {

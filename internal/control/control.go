@@ -31,6 +31,7 @@ type Server struct {
 	Accounts  Accounts
 	Sessions  Sessions
 	Version   string
+	Key       string // where the key that protects the tokens is, for people
 	Listeners func() []Listener
 	Reload    func() error // puts a changed configuration into force
 	Log       *slog.Logger // nil discards

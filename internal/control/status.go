@@ -17,6 +17,7 @@ type Status struct {
 	PID       int        `json:"pid,omitempty"`
 	Started   *time.Time `json:"started,omitempty"`
 	Listeners []Listener `json:"listeners,omitempty"`
+	Key       string     `json:"key"` // where the key that protects the tokens is
 	Accounts  []Account  `json:"accounts"`
 }
 
@@ -76,7 +77,7 @@ func (s *Server) status(ctx context.Context) (Status, error) {
 		return Status{}, err
 	}
 	return Status{
-		Running: true, Version: s.Version, PID: os.Getpid(), Started: known(s.Started), Listeners: s.Listeners(),
+		Running: true, Version: s.Version, PID: os.Getpid(), Started: known(s.Started), Listeners: s.Listeners(), Key: s.Key,
 		Accounts: ListAccounts(states, s.Sessions.Sessions()),
 	}, nil
 }
