@@ -25,6 +25,7 @@ type app struct {
 	cfg     *config.Config
 	store   store.Store
 	manager *auth.Manager
+	recent  control.Recent // of the daemon, for its page
 
 	renewals chan struct{} // one place per process that may refresh at once
 }
@@ -134,7 +135,7 @@ func (a *app) log() (*slog.Logger, error) {
 	if err == nil && !a.isDaemon {
 		log = slog.New(&auditHandler{Handler: log.Handler(), daemon: control.NewClient(a.stateDir())})
 	}
-	return log, err
+	return a.watched(log, err)
 }
 
 // providersOf turns the configuration's providers into auth's, which adds them to the built-in ones.

@@ -47,6 +47,11 @@ func commands() []command {
 			}, run: runPasswordAdd},
 		{name: "password list", args: "[EMAIL] [--json]", does: "list the local passwords", flags: asJSON, run: runPasswordList},
 		{name: "password revoke", args: "EMAIL ID|LABEL", does: "take a local password back", run: runPasswordRevoke},
+		{name: "open", args: "[--no-browser]", does: "open the web page of the daemon",
+			more: "The link opens it for one browser, once and within two minutes; --no-browser prints it.",
+			flags: func(f *flag.FlagSet, o *options) {
+				f.BoolVar(&o.noBrowser, "no-browser", false, "print the link, and open no browser")
+			}, run: runOpen},
 		{name: "serve", does: "run the daemon", run: runServe},
 		{name: "reload", does: "put a changed configuration into force; sessions go on", run: runReload},
 		{name: "status", args: "[--json]", does: "each account: state, token, sessions, last problem and its cure", flags: asJSON, run: runStatus},

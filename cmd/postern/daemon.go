@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	systemd "github.com/coreos/go-systemd/v22/daemon"
@@ -30,6 +31,7 @@ type daemon struct {
 	log      *slog.Logger
 	socket   net.Listener // of the local API; nil in the demo
 	reload   func() error // applies a changed configuration; nil in the demo
+	startTLS atomic.Bool  // the plain listeners offer it
 
 	mu      sync.Mutex // guards what follows
 	open    []*listener
@@ -39,6 +41,7 @@ type daemon struct {
 
 func newDaemon(accounts daemonAccounts, server *proxy.Server, log *slog.Logger) *daemon {
 	d := &daemon{accounts: accounts, proxy: server, log: log}
+	d.startTLS.Store(server.Settings.TLS != nil)
 	server.Accounts, server.Log, server.SignInURL = accounts, log, d.signInURL
 	d.control = &control.Server{
 		Accounts: accounts, Sessions: server, Tunnels: server, Version: version(), Listeners: d.listeners, Log: log, Started: time.Now(),

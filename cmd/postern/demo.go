@@ -21,6 +21,7 @@ func runDemo(ctx context.Context, a *app, args []string) error {
 	if err := noArguments(args); err != nil {
 		return err
 	}
+	a.isDaemon = true
 	log, err := a.demoLog()
 	if err != nil {
 		return err
@@ -36,6 +37,7 @@ func runDemo(ctx context.Context, a *app, args []string) error {
 	}
 	defer m.Close()
 	d := newDaemon(m, &proxy.Server{}, log)
+	d.control.Recent = &a.recent
 	defer d.close()
 	if err := d.listen(&config.Config{Listen: demoListen(a.o.addr)}); err != nil {
 		return err
@@ -80,7 +82,7 @@ func (a *app) demoLog() (*slog.Logger, error) {
 	if a.o.global.logFormat != "" {
 		format = a.o.global.logFormat
 	}
-	return newLogger(a.ui.err, level, format)
+	return a.watched(newLogger(a.ui.err, level, format))
 }
 
 func demoAccounts(outlook *emulator.Emulator, log *slog.Logger) (*auth.Manager, error) {
@@ -131,7 +133,11 @@ func demoSignIn(ctx context.Context, outlook *emulator.Emulator, m *auth.Manager
 }
 
 func (a *app) showDemo(d *daemon, password auth.Secret) error {
-	imap, smtp, pop3, web := d.address("imap"), d.address("smtp"), d.address("pop3"), "http://"+d.address("web")+"/"
+	web, err := d.control.StandingLink()
+	if err != nil {
+		return err
+	}
+	imap, smtp, pop3 := d.address("imap"), d.address("smtp"), d.address("pop3")
 	if a.o.json {
 		return a.ui.json(struct {
 			Address  string `json:"address"` // of IMAP

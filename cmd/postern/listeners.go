@@ -163,7 +163,7 @@ func (d *daemon) listeners() []control.Listener {
 	defer d.mu.Unlock()
 	var all []control.Listener
 	for _, l := range d.open {
-		all = append(all, control.Listener{Name: l.key, Address: l.Addr().String()})
+		all = append(all, control.Listener{Name: l.key, Address: l.Addr().String(), TLS: l.key == "imaps" || d.startTLS.Load()})
 	}
 	return all
 }

@@ -33,6 +33,14 @@ func newLogger(w io.Writer, level, format string) (*slog.Logger, error) {
 	return nil, usageError("text or json", "log format %q is unknown", format)
 }
 
+// watched lets the daemon's page see the audit events of a logger.
+func (a *app) watched(log *slog.Logger, err error) (*slog.Logger, error) {
+	if err != nil || !a.isDaemon {
+		return log, err
+	}
+	return slog.New(a.recent.Handler(log.Handler())), nil
+}
+
 // listenError says what to do about an address that can not be listened on.
 func listenError(key, address string, err error) error {
 	return failed(fmt.Errorf("%s: can not listen on %s: %w", key, address, err),

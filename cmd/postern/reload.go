@@ -68,6 +68,7 @@ func (a *app) reload(d *daemon, m *auth.Manager) (err error) {
 		return configError(err, "")
 	}
 	d.proxy.Apply(settings)
+	d.startTLS.Store(settings.TLS != nil)
 	d.replaceListeners(next)
 	a.cfg = cfg
 	d.log.Info("configuration reloaded", "file", cfg.Path)

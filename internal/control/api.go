@@ -23,6 +23,13 @@ func (s *Server) API() http.Handler {
 	})
 	mux.HandleFunc("POST /v1/connect", s.connect)
 	mux.HandleFunc("POST /v1/audit", s.audit)
+	mux.HandleFunc("POST /v1/open", func(w http.ResponseWriter, _ *http.Request) {
+		link, err := s.Link()
+		if errors.Is(err, ErrNoPage) {
+			err = nil
+		}
+		answer(w, map[string]string{"url": link}, err)
+	})
 	return mux
 }
 

@@ -61,6 +61,14 @@ func (c *Client) Reload(ctx context.Context) error {
 	return c.call(ctx, http.MethodPost, "/v1/reload", new(struct{}))
 }
 
+// Link asks for an address that opens the web page for one browser, within two minutes; "" when the daemon
+// has no page. ErrNotRunning.
+func (c *Client) Link(ctx context.Context) (string, error) {
+	var made struct{ URL string }
+	err := c.call(ctx, http.MethodPost, "/v1/open", &made)
+	return made.URL, err
+}
+
 func (c *Client) call(ctx context.Context, method, path string, into any) error {
 	return c.send(ctx, method, path, nil, into)
 }

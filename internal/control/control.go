@@ -7,6 +7,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"postern/auth"
@@ -17,7 +18,22 @@ import (
 type Accounts interface {
 	Account(ctx context.Context, email string) (auth.Account, error)
 	Status(ctx context.Context) ([]auth.AccountStatus, error)
+	SignIns
+	Passwords
+}
+
+// SignIns is how accounts come to their tokens and lose them.
+type SignIns interface {
 	BeginBrowser(ctx context.Context, email string) (*auth.BrowserSignIn, error)
+	SignInApp(ctx context.Context, email string) error
+	Logout(ctx context.Context, email string) error
+}
+
+// Passwords are the local ones.
+type Passwords interface {
+	Passwords(ctx context.Context, email string) ([]auth.PasswordInfo, error)
+	AddPassword(ctx context.Context, email string, n auth.NewPassword) (auth.Secret, auth.PasswordInfo, error)
+	RevokePassword(ctx context.Context, email, idOrLabel string) error
 }
 
 // Sessions is what control needs of proxy. *proxy.Server is one.
@@ -26,7 +42,7 @@ type Sessions interface {
 	EndSessions(account string, why error) int
 }
 
-// Server answers for one daemon. All fields but Log must be set before the first request.
+// Server answers for one daemon. All fields that have no nil of their own must be set before the first request.
 type Server struct {
 	Accounts  Accounts
 	Sessions  Sessions
@@ -36,15 +52,20 @@ type Server struct {
 	Reload    func() error // puts a changed configuration into force
 	Log       *slog.Logger // nil discards
 	Started   time.Time
-	Tunnels   Tunnels // nil offers none
+	Tunnels   Tunnels  // nil offers none
+	Recent    *Recent  // nil shows no events
+	Clients   *Clients // nil shows only where to connect
 
-	tunnels sync.RWMutex // each tunnel under way holds it for reading
+	tunnels  sync.RWMutex // each tunnel under way holds it for reading
+	visitors visitors
+	watching atomic.Int32 // pages that are kept up to date
 }
 
 // Listener is one address that the daemon listens on.
 type Listener struct {
 	Name    string `json:"name"` // the configuration key: imap, imaps, web …
 	Address string `json:"address"`
+	TLS     bool   `json:"-"` // TLS is on, or offered by STARTTLS
 }
 
 func (s *Server) log() *slog.Logger {

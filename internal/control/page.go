@@ -1,96 +1,122 @@
 package control
 
 import (
-	_ "embed"
-	"errors"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
 	"html/template"
-	"net"
 	"net/http"
-	"net/url"
+	"strings"
 
 	"postern/auth"
 )
 
-//go:embed page.html
-var pageHTML string
+//go:embed page
+var pageFiles embed.FS
 
-//go:embed page.css
-var pageCSS []byte
+var pages = template.Must(template.New("").Funcs(pageWords).ParseFS(pageFiles, "page/*.html"))
 
-var pageTemplate = template.Must(template.New("page").Parse(pageHTML))
-
-// Page is the web page for a person on this machine: the accounts with their state, and the way to sign in.
-// It refuses requests that were made for another host (DNS rebinding) and posts from other pages.
+// Page is the web page for a person on this machine. All of it but the way to sign in is for browsers that
+// came by a Link. It works without script, which only keeps it up to date and copies text.
 func (s *Server) Page() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { s.show(w, r, "") })
-	mux.HandleFunc("GET /page.css", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/css; charset=utf-8")
-		w.Write(pageCSS)
-	})
-	mux.HandleFunc("GET /sign-in/{account}", func(w http.ResponseWriter, r *http.Request) { s.show(w, r, r.PathValue("account")) })
+	for name, kind := range map[string]string{"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"} {
+		mux.HandleFunc("GET /"+name, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", kind+"; charset=utf-8")
+			http.ServeFileFS(w, r, pageFiles, "page/"+name)
+		})
+	}
+	mux.HandleFunc("GET /open", s.open)
+	mux.HandleFunc("GET /sign-in/{account}", s.askSignIn)
 	mux.HandleFunc("POST /sign-in/{account}", s.signIn)
-	return onlyHere(http.NewCrossOriginProtection().Handler(mux))
+	mux.HandleFunc("/", s.invited(func(w http.ResponseWriter, r *http.Request, _ *visitor) {
+		s.render(w, "refused", http.StatusNotFound, pageData{Title: "There is no such page"})
+	}))
+	mux.HandleFunc("GET /{$}", s.invited(s.show))
+	mux.HandleFunc("GET /live", s.invited(s.live))
+	mux.HandleFunc("GET /clients", s.invited(s.showClient))
+	mux.HandleFunc("GET /password", s.invited(s.showPassword))
+	mux.HandleFunc("POST /accounts/{account}/passwords", s.invited(s.addPassword))
+	mux.HandleFunc("POST /accounts/{account}/passwords/{id}/revoke", s.invited(s.revokePassword))
+	mux.HandleFunc("POST /accounts/{account}/sign-out", s.invited(s.signOut))
+	mux.HandleFunc("POST /leave", s.invited(s.leave))
+	return onlyHere(mux)
 }
 
-// SignInPath is the page on which a person signs an account in.
-func SignInPath(account string) string { return "/sign-in/" + url.PathEscape(account) }
-
+// pageData is what the templates are filled with; each takes what it needs.
 type pageData struct {
-	Version  string
-	Accounts []Account
-	Wanted   string // the account that a client's message led here for
-	Trouble  string
+	Title, Version string
+	Status         Status
+	Accounts       []accountView
+	Events         []RecentEvent
+	Trouble, Cure  string
+	Wanted         string // the account that is asked for
+	Again          bool   // try once more by itself
+	Made           *madePassword
+	Servers        []server
+	Programs       []Program
+	Program        string
+	Settings       *Settings
 }
 
-func (s *Server) show(w http.ResponseWriter, r *http.Request, wanted string) {
-	s.render(w, r, http.StatusOK, pageData{Wanted: wanted})
+// accountView is an account with what only the page shows.
+type accountView struct {
+	Account
+	ID        string // of its element
+	App       bool   // it signs in by itself
+	Local     []auth.PasswordInfo
+	NotListed string // why Local is not known
 }
 
-func (s *Server) render(w http.ResponseWriter, r *http.Request, status int, data pageData) {
-	st, err := s.status(r.Context())
+// eventsShown are as many as a person looks through.
+const eventsShown = 30
+
+func (s *Server) overview(ctx context.Context) pageData {
+	st, err := s.status(ctx)
+	data := pageData{Status: st}
 	if err != nil {
-		data.Trouble = err.Error()
+		data.Trouble, data.Cure = sentence(err), cure(err)
 	}
-	data.Version, data.Accounts = s.Version, st.Accounts
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.WriteHeader(status)
-	if err := pageTemplate.Execute(w, data); err != nil {
-		s.log().Error("page failed", "err", err)
-	}
-}
-
-// signIn begins a sign-in and sends the browser to the provider. The sign-in's own listener takes the answer.
-func (s *Server) signIn(w http.ResponseWriter, r *http.Request) {
-	account := r.PathValue("account")
-	begun, err := s.Accounts.BeginBrowser(r.Context(), account)
-	if err != nil {
-		status := http.StatusBadGateway
-		if errors.Is(err, auth.ErrUnknownAccount) {
-			status = http.StatusNotFound
+	for _, a := range st.Accounts {
+		v := accountView{Account: a, ID: elementID(a.Account)}
+		if account, err := s.Accounts.Account(ctx, a.Account); err == nil {
+			v.App = account.Flow == auth.FlowClientCredentials
 		}
-		s.render(w, r, status, pageData{Trouble: err.Error()})
+		if v.Local, err = s.Accounts.Passwords(ctx, a.Account); err != nil {
+			v.NotListed = sentence(err)
+		}
+		data.Accounts = append(data.Accounts, v)
+	}
+	data.Events = s.Recent.Events()
+	if len(data.Events) > eventsShown {
+		data.Events = data.Events[:eventsShown]
+	}
+	return data
+}
+
+func (s *Server) show(w http.ResponseWriter, r *http.Request, _ *visitor) {
+	data := s.overview(r.Context())
+	data.Title = "Accounts"
+	s.render(w, "overview", http.StatusOK, data)
+}
+
+func (s *Server) render(w http.ResponseWriter, name string, status int, data pageData) {
+	data.Version = s.Version
+	var html bytes.Buffer
+	if err := pages.ExecuteTemplate(&html, name+".html", data); err != nil {
+		s.log().Error("page failed", "page", name, "err", err)
+		http.Error(w, "the page could not be made", http.StatusInternalServerError)
 		return
 	}
-	http.Redirect(w, r, begun.URL(), http.StatusSeeOther)
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	w.Write(html.Bytes())
 }
 
-// onlyHere sets what every answer carries and refuses names that are not this machine's.
-func onlyHere(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := w.Header()
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; form-action 'self' https: http://localhost:* http://127.0.0.1:*; frame-ancestors 'none'; base-uri 'none'")
-		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("Cache-Control", "no-store")
-		h.Set("X-Content-Type-Options", "nosniff")
-		host, _, err := net.SplitHostPort(r.Host)
-		if err != nil {
-			host = r.Host
-		}
-		if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-			http.Error(w, "this page is only for the machine it runs on", http.StatusMisdirectedRequest)
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
+// elementID names an account within the page; an address may hold what an id and a fragment can not.
+func elementID(email string) string {
+	sum := sha256.Sum256([]byte(strings.ToLower(email)))
+	return "account-" + hex.EncodeToString(sum[:6])
 }

@@ -1,0 +1,75 @@
+package control
+
+import (
+	"context"
+	"net/http"
+	"strings"
+)
+
+// Clients writes settings for mail clients.
+type Clients struct {
+	Programs []Program
+	// Settings are one program's for one account. The error says what is missing, and how to mend it.
+	Settings func(ctx context.Context, program, account string) (Settings, error)
+}
+
+// Program is a mail client.
+type Program struct{ Name, Title string }
+
+// Settings is what to copy, with a word about it.
+type Settings struct {
+	Text  string
+	Goes  string   // the file where it belongs; may be empty
+	Notes []string // plain sentences
+}
+
+// server is where a mail client connects, as its account dialogue asks for it.
+type server struct{ Protocol, Host, Port, Security string }
+
+// servers are the listeners of mail clients.
+func (s *Server) servers() []server {
+	var all []server
+	for _, l := range s.Listeners() {
+		protocol, security := l.Name, "none (it does not leave this machine)"
+		switch l.Name {
+		case "imap", "smtp", "pop3":
+			if l.TLS {
+				security = "STARTTLS"
+			}
+		case "imaps":
+			protocol, security = "imap", "TLS"
+		default:
+			continue
+		}
+		i := strings.LastIndexByte(l.Address, ':')
+		all = append(all, server{strings.ToUpper(protocol), strings.Trim(l.Address[:i], "[]"), l.Address[i+1:], security})
+	}
+	return all
+}
+
+// showClient shows settings to copy. Account and program are chosen by the query.
+func (s *Server) showClient(w http.ResponseWriter, r *http.Request, _ *visitor) {
+	st, err := s.status(r.Context())
+	if err != nil {
+		s.refuse(w, err)
+		return
+	}
+	data := pageData{Title: "Settings for mail clients", Servers: s.servers(), Wanted: r.FormValue("account"), Program: r.FormValue("client")}
+	for _, a := range st.Accounts {
+		data.Accounts = append(data.Accounts, accountView{Account: a})
+	}
+	if data.Wanted == "" && len(st.Accounts) > 0 {
+		data.Wanted = st.Accounts[0].Account
+	}
+	if s.Clients != nil {
+		data.Programs = s.Clients.Programs
+		if data.Program != "" {
+			settings, err := s.Clients.Settings(r.Context(), data.Program, data.Wanted)
+			if err != nil {
+				data.Trouble, data.Cure = err.Error(), cure(err)
+			}
+			data.Settings = &settings
+		}
+	}
+	s.render(w, "clients", http.StatusOK, data)
+}
