@@ -203,14 +203,19 @@ func (a *app) useListeners(ctx context.Context, s *clientSettings) error {
 	if a.o.overTLS && !l.TLS() {
 		return configError(errors.New("there is no certificate for clients"), "set listen.tls_cert and listen.tls_key, and listen.imaps if the client wants TLS from the first byte")
 	}
-	implicit := addresses["imaps"] != "" && (addresses["imap"] == "" || a.o.overTLS)
+	s.useAddresses(addresses, l, a.o.overTLS)
+	return nil
+}
+
+// useAddresses takes the listeners that there are, by their keys in the configuration.
+func (s *clientSettings) useAddresses(addresses map[string]string, l config.Listen, overTLS bool) {
+	implicit := addresses["imaps"] != "" && (addresses["imap"] == "" || overTLS)
 	if implicit {
 		addresses["imap"] = addresses["imaps"]
 	}
-	s.IMAP = localServer(addresses["imap"], l, implicit, a.o.overTLS)
-	s.SMTP = localServer(addresses["smtp"], l, false, a.o.overTLS)
-	s.POP3 = localServer(addresses["pop3"], l, false, a.o.overTLS)
-	return nil
+	s.IMAP = localServer(addresses["imap"], l, implicit, overTLS)
+	s.SMTP = localServer(addresses["smtp"], l, false, overTLS)
+	s.POP3 = localServer(addresses["pop3"], l, false, overTLS)
 }
 
 // localServer is a listener as a client on this machine reaches it. Where nobody else can listen in, TLS is

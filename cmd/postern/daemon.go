@@ -13,6 +13,7 @@ import (
 
 	systemd "github.com/coreos/go-systemd/v22/daemon"
 
+	"postern/internal/config"
 	"postern/internal/control"
 	"postern/proxy"
 )
@@ -31,7 +32,8 @@ type daemon struct {
 	log      *slog.Logger
 	socket   net.Listener // of the local API; nil in the demo
 	reload   func() error // applies a changed configuration; nil in the demo
-	startTLS atomic.Bool  // the plain listeners offer it
+
+	configured atomic.Pointer[config.Listen] // what the listeners come from
 
 	mu      sync.Mutex // guards what follows
 	open    []*listener
@@ -41,7 +43,7 @@ type daemon struct {
 
 func newDaemon(accounts daemonAccounts, server *proxy.Server, log *slog.Logger) *daemon {
 	d := &daemon{accounts: accounts, proxy: server, log: log}
-	d.startTLS.Store(server.Settings.TLS != nil)
+	d.configured.Store(&config.Listen{})
 	server.Accounts, server.Log, server.SignInURL = accounts, log, d.signInURL
 	d.control = &control.Server{
 		Accounts: accounts, Sessions: server, Tunnels: server, Version: version(), Listeners: d.listeners, Log: log, Started: time.Now(),
@@ -52,6 +54,7 @@ func newDaemon(accounts daemonAccounts, server *proxy.Server, log *slog.Logger) 
 			return d.reload()
 		},
 	}
+	d.control.Clients = d.clientPages()
 	return d
 }
 

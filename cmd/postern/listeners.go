@@ -58,6 +58,7 @@ func (d *daemon) listen(cfg *config.Config) error {
 	defer d.mu.Unlock()
 	next, err := openListeners(wantedListeners(cfg.Listen), nil)
 	d.open = next
+	d.configured.Store(&cfg.Listen)
 	return err
 }
 
@@ -163,7 +164,7 @@ func (d *daemon) listeners() []control.Listener {
 	defer d.mu.Unlock()
 	var all []control.Listener
 	for _, l := range d.open {
-		all = append(all, control.Listener{Name: l.key, Address: l.Addr().String(), TLS: l.key == "imaps" || d.startTLS.Load()})
+		all = append(all, control.Listener{Name: l.key, Address: l.Addr().String(), TLS: l.key == "imaps" || d.configured.Load().TLS()})
 	}
 	return all
 }

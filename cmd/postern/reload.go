@@ -68,7 +68,7 @@ func (a *app) reload(d *daemon, m *auth.Manager) (err error) {
 		return configError(err, "")
 	}
 	d.proxy.Apply(settings)
-	d.startTLS.Store(settings.TLS != nil)
+	d.configured.Store(&cfg.Listen)
 	d.replaceListeners(next)
 	a.cfg = cfg
 	d.log.Info("configuration reloaded", "file", cfg.Path)

@@ -1,7 +1,9 @@
 package control
 
 import (
+	"cmp"
 	"context"
+	"net"
 	"net/http"
 	"strings"
 )
@@ -21,6 +23,7 @@ type Settings struct {
 	Text  string
 	Goes  string   // the file where it belongs; may be empty
 	Notes []string // plain sentences
+	Cure  string   // with an error: what mends it
 }
 
 // server is where a mail client connects, as its account dialogue asks for it.
@@ -30,7 +33,18 @@ type server struct{ Protocol, Host, Port, Security string }
 func (s *Server) servers() []server {
 	var all []server
 	for _, l := range s.Listeners() {
-		protocol, security := l.Name, "none (it does not leave this machine)"
+		host, port, err := net.SplitHostPort(l.Address)
+		if err != nil {
+			continue
+		}
+		ip := net.ParseIP(host)
+		if ip != nil && ip.IsUnspecified() { // any address of this machine
+			host = "127.0.0.1"
+		}
+		protocol, security := l.Name, "none"
+		if ip != nil && ip.IsLoopback() {
+			security = "none (it does not leave this machine)"
+		}
 		switch l.Name {
 		case "imap", "smtp", "pop3":
 			if l.TLS {
@@ -41,8 +55,7 @@ func (s *Server) servers() []server {
 		default:
 			continue
 		}
-		i := strings.LastIndexByte(l.Address, ':')
-		all = append(all, server{strings.ToUpper(protocol), strings.Trim(l.Address[:i], "[]"), l.Address[i+1:], security})
+		all = append(all, server{strings.ToUpper(protocol), host, port, security})
 	}
 	return all
 }
@@ -66,7 +79,7 @@ func (s *Server) showClient(w http.ResponseWriter, r *http.Request, _ *visitor) 
 		if data.Program != "" {
 			settings, err := s.Clients.Settings(r.Context(), data.Program, data.Wanted)
 			if err != nil {
-				data.Trouble, data.Cure = err.Error(), cure(err)
+				data.Trouble, data.Cure = sentence(err), cmp.Or(settings.Cure, cure(err))
 			}
 			data.Settings = &settings
 		}

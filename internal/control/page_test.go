@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -285,5 +286,44 @@ func TestClientSettings(t *testing.T) {
 	}
 	if page := body(b.do(http.MethodGet, "/clients", nil)); strings.Contains(page, "To copy") {
 		t.Error(page)
+	}
+}
+
+func TestServers(t *testing.T) {
+	t.Parallel()
+	s := &Server{Listeners: func() []Listener {
+		return []Listener{
+			{Name: "imap", Address: "[::1]:1143"}, {Name: "imaps", Address: "0.0.0.0:1993", TLS: true}, {Name: "smtp", Address: "192.168.1.2:1587"},
+			{Name: "pop3", Address: "127.0.0.1:1110", TLS: true}, {Name: "web", Address: "127.0.0.1:1180"},
+		}
+	}}
+	want := []server{
+		{"IMAP", "::1", "1143", "none (it does not leave this machine)"}, {"IMAP", "127.0.0.1", "1993", "TLS"},
+		{"SMTP", "192.168.1.2", "1587", "none"}, {"POP3", "127.0.0.1", "1110", "STARTTLS"},
+	}
+	if got := s.servers(); !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+}
+
+// troubled is Ann's account after its sign-in has ended.
+type troubled struct{ Accounts }
+
+func (troubled) Status(context.Context) ([]auth.AccountStatus, error) {
+	return []auth.AccountStatus{{
+		Account: ann, Provider: "lab", State: auth.StateSignInNeeded, TokenExpiry: time.Now(),
+		Problem: &auth.Problem{Class: auth.SignIn, Code: "AADSTS700082", Say: "the sign-in has expired", Cure: "postern login " + ann, RetryAt: time.Now()},
+	}}, nil
+}
+
+func TestProblemComesWithItsCure(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.Accounts = troubled{w.manager}
+	page := body(w.browser().do(http.MethodGet, "/", nil))
+	for _, want := range []string{"Sign-in needed", "The sign-in has expired", "postern login " + ann, "AADSTS700082", "One account needs you"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %q:\n%s", want, page)
+		}
 	}
 }
