@@ -55,7 +55,7 @@ var settingsClients = []settingsClient{
 // demo is a running "postern demo", and what it said about itself.
 type demo struct {
 	Address, User, Password string
-	SMTP, POP3              string
+	SMTP, POP3, Web         string
 }
 
 // startDemo starts the demo with every listener it has, each at a free port.
