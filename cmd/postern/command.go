@@ -30,6 +30,8 @@ type options struct {
 	json, device, noBrowser, all, choose, readOnly, sendOnly  bool
 	tokenHelper, overTLS, tunnel, dryRun, password            bool
 	system, force, noStart                                    bool
+	forClient                                                 string // the mail program that setup is for
+	yes                                                       bool
 }
 
 // globalOptions may stand before the command or among its own flags.

@@ -28,7 +28,8 @@ import (
 
 func TestMain(m *testing.M) {
 	testscript.Main(withBuild{m}, map[string]func(){
-		"postern": func() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
+		"postern":  func() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
+		"xdg-open": playBrowser,
 	})
 }
 
@@ -38,6 +39,7 @@ func TestMain(m *testing.M) {
 //	exits CODE postern ARGS…  the command ends with exactly that code
 //	outlook                   starts the stand-in and writes config.toml for it
 //	signin EMAIL [AS]         postern login --no-browser, with the stand-in playing AS at the browser
+//	browser AS                makes the system's browser one in which AS sits
 //	daemon [ARGS…]            starts postern ARGS… serve, waits until it listens, sets $IMAP, $WEB, and $SMTP and $POP3 if they are on
 //	hangup                    SIGHUP to the daemon; waits until it has reloaded
 //	stop                      SIGTERM to the daemon; its output goes to daemon.log; must exit 0
@@ -68,7 +70,7 @@ func TestScripts(t *testing.T) {
 			return os.MkdirAll(home, 0o700)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": cmdExits, "outlook": cmdOutlook, "signin": cmdSignIn, "daemon": cmdDaemon,
+			"exits": cmdExits, "outlook": cmdOutlook, "signin": cmdSignIn, "browser": cmdBrowser, "daemon": cmdDaemon,
 			"readpw": cmdReadPassword, "truncate": cmdTruncate, "replace": cmdReplace,
 			"hangup": cmdHangup, "stop": cmdStop, "kill": cmdKill, "imap": cmdIMAP, "smtp": cmdSMTP, "pop3": cmdPOP3, "listen": cmdListen, "upstream": cmdUpstream,
 			"app": cmdApp, "firstfail": cmdFirstFail,

@@ -1,0 +1,346 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"maps"
+	"net"
+	"slices"
+	"strings"
+
+	"postern/auth"
+)
+
+func setupFlags(f *flag.FlagSet, o *options) {
+	f.StringVar(&o.provider, "provider", "", "the mail provider; found by the address when not given")
+	f.StringVar(&o.clientID, "client-id", "", "the `ID` of your app registration (docs/microsoft.md)")
+	f.StringVar(&o.tenant, "tenant", "", "directory to sign in to, when the provider's default is not yours")
+	f.StringVar(&o.label, "label", "", "which program the local password is for")
+	f.StringVar(&o.forClient, "client", "", "the mail program to print settings for")
+	f.BoolVar(&o.device, "device", false, "sign in on another device")
+	f.BoolVar(&o.noBrowser, "no-browser", false, "do not open a browser")
+	f.BoolVar(&o.yes, "yes", false, "ask nothing: take the usual answer to every question")
+}
+
+// setup is one run of the dialogue. All questions come before the sign-in, because the sign-in reads from
+// standard input too, and a person who waits at a browser should not be waited for.
+type setup struct {
+	*app
+	m       *auth.Manager
+	asks    bool
+	account auth.Account
+	known   bool // the account was there before
+	label   string
+	another bool // a local password is to be made
+}
+
+func runSetup(ctx context.Context, a *app, args []string) error {
+	if len(args) > 1 {
+		return usageError("", "unexpected argument %q", args[1])
+	}
+	m, err := a.accounts()
+	if err != nil {
+		return err
+	}
+	s := &setup{app: a, m: m, asks: a.ui.canAsk() && !a.o.yes}
+	for _, step := range []func(context.Context) error{
+		func(ctx context.Context) error { return s.address(ctx, args) },
+		s.settings, s.localPassword, s.save, s.signIn, s.results,
+	} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// missing is what a question becomes where nobody can be asked.
+func missing(flag, what string) error {
+	return usageError("postern setup EMAIL --client-id ID [--provider P]", "%s is missing: give %s (without a terminal, or with --yes, nothing is asked)", what, flag)
+}
+
+func (s *setup) address(ctx context.Context, args []string) error {
+	email := strings.Join(args, "")
+	if email == "" {
+		if !s.asks {
+			return missing("EMAIL", "the address of the mailbox")
+		}
+		var usual string
+		if all, err := s.m.Accounts(ctx); err == nil && len(all) == 1 {
+			usual = all[0].Email
+		}
+		answer, err := s.ui.ask(ctx, "address of the mailbox", usual, checkAddress)
+		if err != nil {
+			return err
+		}
+		email = answer
+	}
+	if err := checkAddress(email); err != nil {
+		return usageError("ann@example.com", "%w", err)
+	}
+	account, err := s.m.Account(ctx, email)
+	switch {
+	case err == nil:
+		s.account, s.known = account, true
+		s.ui.say("%s is set up already, with provider %s: kept", account.Email, account.Provider.Name)
+	case errors.Is(err, auth.ErrUnknownAccount):
+		s.account.Email = email
+	default:
+		return err
+	}
+	return nil
+}
+
+func checkAddress(email string) error {
+	local, domain, ok := strings.Cut(email, "@")
+	if !ok || local == "" || domain == "" || strings.ContainsAny(email, " \t") {
+		return fmt.Errorf("%q is no mail address", email)
+	}
+	return nil
+}
+
+// settings finds provider and app. For an account that is there it only takes what the flags say.
+func (s *setup) settings(ctx context.Context) error {
+	if s.known {
+		return nil
+	}
+	name, err := s.provider(ctx)
+	if err != nil {
+		return err
+	}
+	s.account.Provider, s.account.Tenant = s.providers()[name], s.o.tenant
+	if s.o.clientID != "" || !s.asks {
+		if s.o.clientID == "" {
+			s.ui.say("%s", explainClientID(s.account.Provider))
+			return missing("--client-id ID", "the client id")
+		}
+		if err := checkClientID(name, s.o.clientID); err != nil {
+			return usageError("docs/microsoft.md says how to get one", "--client-id: %w", err)
+		}
+		s.account.ClientID = s.o.clientID
+		return nil
+	}
+	return s.askClientID(ctx)
+}
+
+// providers are the built-in ones and those of the configuration; of these only the name is known here.
+func (s *setup) providers() map[string]auth.Provider {
+	all := auth.BuiltIn()
+	for name := range s.cfg.Provider {
+		if _, ok := all[name]; !ok {
+			all[name] = auth.Provider{Name: name}
+		}
+	}
+	return all
+}
+
+func (s *setup) provider(ctx context.Context) (string, error) {
+	all := s.providers()
+	isKnown := func(name string) error {
+		if _, ok := all[name]; !ok {
+			return fmt.Errorf("no such provider %q: one of %s", name, strings.Join(slices.Sorted(maps.Keys(all)), ", "))
+		}
+		return nil
+	}
+	if s.o.provider != "" {
+		if err := isKnown(s.o.provider); err != nil {
+			return "", usageError("leave --provider away to have it found by the address", "--provider: %w", err)
+		}
+		return s.o.provider, nil
+	}
+	found := findProvider(ctx, s.account.Email, net.DefaultResolver.LookupMX)
+	switch {
+	case found.why != "":
+		s.ui.say("provider: %s (%s)", found.name, found.why)
+	case !s.asks:
+		return "", missing("--provider P", "the provider of "+s.account.Email+" was not found, and")
+	default:
+		s.ui.say("nothing tells where the mail of %s is; the providers are:\n  %s", s.account.Email, strings.Join(slices.Sorted(maps.Keys(all)), ", "))
+		return s.ui.ask(ctx, "provider", found.name, isKnown)
+	}
+	return found.name, nil
+}
+
+func (s *setup) askClientID(ctx context.Context) error {
+	p := s.account.Provider
+	s.ui.say("\n%s", explainClientID(p))
+	isWork := isMicrosoft(p.Name) && p.Name != "outlook"
+	question := "client id"
+	if isWork {
+		question = `client id, or "admin"`
+	}
+	id, err := s.ui.ask(ctx, question, "", func(id string) error {
+		if isWork && id == "admin" {
+			return nil
+		}
+		return checkClientID(p.Name, id)
+	})
+	if err != nil {
+		return err
+	}
+	if isWork && id == "admin" {
+		s.ui.say("\nsend this to your administrator:\n")
+		s.ui.print("%s", letterToAdmin(p, s.account.Email, s.account.Tenant, ""))
+		return failed(errors.New("the client id is not there yet"), "when you have it, run postern setup "+s.account.Email+" again")
+	}
+	s.account.ClientID = id
+	if isWork && s.account.Tenant == "" {
+		s.account.Tenant, err = s.ui.ask(ctx, "tenant id, if the app is registered for one organisation only (Enter: any)", "", nil)
+	}
+	return err
+}
+
+// localPassword decides whether one is made. An existing one is never touched, and shown never again.
+func (s *setup) localPassword(ctx context.Context) error {
+	if s.o.forClient == "" && s.asks {
+		name, err := s.ui.ask(ctx, "mail program (thunderbird, mutt, ...; Enter: any)", "", nil)
+		if err != nil {
+			return err
+		}
+		s.o.forClient = strings.ToLower(name)
+	}
+	s.label = orElse(s.o.label, s.o.forClient)
+	if !s.known {
+		s.another = true
+		return nil
+	}
+	passwords, err := s.m.Passwords(ctx, s.account.Email)
+	if err != nil {
+		return err
+	}
+	isThere := len(passwords) > 0 || s.account.PasswordHash != ""
+	hasLabel := slices.ContainsFunc(passwords, func(p auth.PasswordInfo) bool { return p.Label == s.label })
+	switch {
+	case !isThere, s.o.label != "" && !hasLabel:
+		s.another = true
+	case hasLabel, !s.asks:
+		s.ui.say("local passwords: kept, %d", max(len(passwords), 1))
+	default:
+		s.another, err = s.ui.confirm(ctx, fmt.Sprintf("%s has %d local passwords already; make another", s.account.Email, max(len(passwords), 1)))
+	}
+	return err
+}
+
+// save adds the account, or gives one that was never signed in what the flags correct.
+func (s *setup) save(ctx context.Context) error {
+	want := s.account
+	if s.known {
+		want.ClientID = orElse(s.o.clientID, want.ClientID)
+		want.Tenant = orElse(s.o.tenant, want.Tenant)
+		want.Provider.Name = orElse(s.o.provider, want.Provider.Name)
+		if want.ClientID == s.account.ClientID && want.Tenant == s.account.Tenant && want.Provider.Name == s.account.Provider.Name {
+			return nil
+		}
+		if err := checkClientID(want.Provider.Name, want.ClientID); err != nil {
+			return usageError("docs/microsoft.md says how to get one", "--client-id: %w", err)
+		}
+	}
+	if err := s.m.AddAccount(ctx, want); err != nil {
+		return err
+	}
+	account, err := s.m.Account(ctx, want.Email)
+	if err != nil {
+		return err
+	}
+	s.account = account
+	s.ui.say("account %s saved, with provider %s", account.Email, account.Provider.Name)
+	return nil
+}
+
+// signIn keeps a sign-in that works. One that can not be tried just now is kept too.
+func (s *setup) signIn(ctx context.Context) error {
+	_, err := s.m.Token(ctx, s.account.Email)
+	if err == nil {
+		s.ui.say("signed in already: kept")
+		return nil
+	}
+	p, ok := errors.AsType[*auth.Problem](err)
+	if !ok {
+		return err
+	}
+	switch {
+	case p.Class == auth.Retry:
+		s.ui.say("the sign-in can not be tried just now (%v): kept", p)
+		return nil
+	case p.Class != auth.SignIn:
+		return err
+	}
+	s.sayAboutConsent()
+	switch {
+	case s.account.Flow == auth.FlowClientCredentials:
+		err = s.m.SignInApp(ctx, s.account.Email)
+	case s.o.device || s.account.Flow == auth.FlowDevice && !s.o.noBrowser:
+		err = s.loginByDevice(ctx, s.m, s.account)
+	default:
+		err = s.loginByBrowser(ctx, s.m, s.account)
+	}
+	if err != nil {
+		s.ui.say("the account is kept: when this is mended, run postern setup %s again", s.account.Email)
+		return fmt.Errorf("sign in %s: %w", s.account.Email, err)
+	}
+	s.ui.say("signed in: %s", s.account.Email)
+	return nil
+}
+
+// sayAboutConsent comes before the sign-in: a refused one ends on the provider's page and never comes back here.
+func (s *setup) sayAboutConsent() {
+	p := s.account.Provider
+	if !isMicrosoft(p.Name) || p.Name == "outlook" {
+		return
+	}
+	s.ui.say("if the sign-in ends at \"Need admin approval\", press Ctrl-C here and send this to your administrator:\n\n%s",
+		letterToAdmin(p, s.account.Email, s.account.Tenant, s.account.ClientID))
+}
+
+// results prints what the mail client needs: the password first and alone on its line, then the settings.
+func (s *setup) results(ctx context.Context) error {
+	if s.another {
+		password, made, err := s.m.AddPassword(ctx, s.account.Email, auth.NewPassword{Label: s.label})
+		if err != nil {
+			return err
+		}
+		s.ui.say("local password %s for %s, user name %s (shown once):", made.ID, made.Label, s.account.Email)
+		s.ui.print("%s\n", password.Reveal())
+	}
+	if err := s.printSettings(ctx); err != nil {
+		return err
+	}
+	if st, err := s.status(ctx); err == nil && st.Running {
+		s.ui.say("the daemon runs: your mail client can connect now")
+	} else {
+		s.ui.say("next: postern serve, or postern service install to have it start by itself")
+	}
+	return nil
+}
+
+// printSettings says what to enter in a client that Postern has no ready settings for.
+func (s *setup) printSettings(ctx context.Context) error {
+	st, err := s.status(ctx)
+	if err != nil {
+		return err
+	}
+	at := map[string]string{"IMAP": s.cfg.Listen.IMAP, "IMAPS": s.cfg.Listen.IMAPS, "SMTP": s.cfg.Listen.SMTP, "POP3": s.cfg.Listen.POP3}
+	for _, l := range st.Listeners {
+		at[strings.ToUpper(l.Name)] = l.Address
+	}
+	for _, name := range []string{"IMAP", "IMAPS", "SMTP", "POP3"} {
+		if host, port, err := net.SplitHostPort(at[name]); err == nil {
+			s.ui.print("%-5s server %s, port %s, %s\n", name, host, port, s.protection(name))
+		}
+	}
+	s.ui.print("user  %s\n", s.account.Email)
+	s.ui.print("login password, not OAuth2\n")
+	return nil
+}
+
+func (s *setup) protection(name string) string {
+	switch {
+	case name == "IMAPS":
+		return "TLS"
+	case s.cfg.Listen.TLS():
+		return "STARTTLS"
+	}
+	return "no encryption (it is this machine)"
+}
