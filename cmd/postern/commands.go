@@ -68,6 +68,9 @@ func commands() []command {
 		{name: "store move", args: "file|keyring|credential", does: "move the key that protects the tokens to another place",
 			more: "keyring is the system's own; credential is systemd's LoadCredential (packaging/README.md). Every record gets a new key.", run: runStoreMove},
 		{name: "store rekey", does: "seal every record with a new key, in the same place", run: runStoreRekey},
+		{name: "tray", does: "an icon for the desktop's tray, and a notification when a person must act",
+			more: "It only watches: the daemon runs without it. Where the desktop has no tray it goes on with notifications alone.",
+			run:  runTray},
 		{name: "token", args: "EMAIL [--format raw|xoauth2|oauthbearer|json]", does: "print an access token for another program",
 			flags: func(f *flag.FlagSet, o *options) {
 				f.StringVar(&o.format, "format", "raw", "raw, xoauth2, oauthbearer or json")

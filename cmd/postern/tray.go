@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"time"
+
+	"github.com/cli/browser"
+
+	"postern/internal/control"
+)
+
+// trayPause is how often the daemon is asked. It is a small request on a local socket.
+const trayPause = 3 * time.Second
+
+// desktop is what the system offers to show things with.
+type desktop interface {
+	// run shows the icon and takes clicks until ctx ends or the person quits. It has the main thread.
+	run(ctx context.Context) error
+	show(v trayView)
+	// notify shows a notification, or says why none can be shown. withdraw takes it back.
+	notify(n trayNotice) error
+	withdraw(account string)
+}
+
+// tray is the watcher. All that it knows comes from the daemon's socket.
+type tray struct {
+	*app
+	ctx     context.Context
+	daemon  *control.Client
+	desktop desktop
+	shown   trayView
+	notices notices
+	silent  bool // no daemon answers, and that was said
+}
+
+func runTray(ctx context.Context, a *app, args []string) error {
+	if err := noArguments(args); err != nil {
+		return err
+	}
+	ctx, quit := context.WithCancel(ctx)
+	defer quit()
+	t := &tray{app: a, ctx: ctx, daemon: control.NewClient(a.stateDir())}
+	d, err := openDesktop(t, quit)
+	if err != nil {
+		return err
+	}
+	t.desktop = d
+	go t.watch(ctx)
+	return d.run(ctx)
+}
+
+func (t *tray) watch(ctx context.Context) {
+	tick := time.NewTicker(trayPause)
+	defer tick.Stop()
+	for {
+		t.look(ctx)
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// look asks once and shows what is new.
+func (t *tray) look(ctx context.Context) {
+	st, err := t.daemon.Status(ctx)
+	if ctx.Err() != nil {
+		return
+	}
+	if err != nil {
+		if errors.Is(err, control.ErrNotRunning) {
+			err = control.ErrNotRunning
+		}
+		if !t.silent {
+			t.ui.say("%v; waiting for it: postern serve", err)
+		}
+		t.silent = true
+		t.display(viewWithout(err))
+		return
+	}
+	t.silent = false
+	t.display(viewOf(st))
+	fresh, over := t.notices.update(st)
+	for _, account := range over {
+		t.desktop.withdraw(account)
+	}
+	for _, n := range fresh {
+		if err := t.desktop.notify(n); err != nil {
+			t.ui.say("%s: %s (no notification: %v)", n.title, n.text, err)
+		}
+	}
+}
+
+func (t *tray) display(v trayView) {
+	if v.title == "" || v.equal(t.shown) {
+		return
+	}
+	t.shown = v
+	t.desktop.show(v)
+}
+
+// signIn leads to the page's sign-in, or signs in by itself where there is no page.
+func (t *tray) signIn(account string) {
+	st, err := t.daemon.Status(t.ctx)
+	if page := pageAt(st.Listeners); err == nil && page != "" {
+		t.open(page + control.SignInPath(account))
+		return
+	}
+	go func() {
+		if out, err := t.command("login", account).CombinedOutput(); err != nil {
+			t.ui.say("sign in %s: %v\n%s", account, err, out)
+		}
+	}()
+}
+
+func (t *tray) open(url string) {
+	if err := browser.OpenURL(url); err != nil {
+		t.ui.say("no browser opens here (%v); open this address: %s", err, url)
+	}
+}
+
+// command is this program again, with the same configuration and state.
+func (t *tray) command(args ...string) *exec.Cmd {
+	exe, err := os.Executable()
+	if err != nil {
+		exe = os.Args[0]
+	}
+	return exec.CommandContext(t.ctx, exe, append(t.globalArgs(), args...)...)
+}
+
+func (t *tray) globalArgs() []string {
+	var args []string
+	for _, f := range []struct{ name, value string }{{"--config", t.o.global.config}, {"--state", t.o.global.state}} {
+		if f.value != "" {
+			args = append(args, f.name, absolute(f.value))
+		}
+	}
+	return args
+}
+
+// startsAtLogin turns the start at login on or off, and returns how it is now.
+func (t *tray) startsAtLogin(on bool) bool {
+	exe, err := os.Executable()
+	if err == nil {
+		err = setAutostart(on, append([]string{exe}, append(t.globalArgs(), "tray")...))
+	}
+	if err != nil {
+		t.ui.say("start at login: %v", err)
+	}
+	return autostarts()
+}
+
+// openPage leads to the web page with all accounts.
+func (t *tray) openPage() {
+	st, err := t.daemon.Status(t.ctx)
+	if page := pageAt(st.Listeners); err == nil && page != "" {
+		t.open(page)
+	}
+}

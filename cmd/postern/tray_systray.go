@@ -1,0 +1,103 @@
+//go:build linux || freebsd || openbsd || netbsd || windows
+
+package main
+
+import (
+	"context"
+	"io"
+	"log"
+	"runtime"
+	"sync"
+
+	"fyne.io/systray"
+)
+
+// trayIcon is the icon and its menu. The library has one per process.
+type trayIcon struct {
+	t    *tray
+	quit context.CancelFunc
+
+	mu    sync.Mutex
+	ready bool
+	view  trayView
+	done  context.CancelFunc // ends what waits for clicks on the menu of now
+}
+
+// run has the icon until ctx ends.
+func (i *trayIcon) run(ctx context.Context) {
+	log.SetOutput(io.Discard) // the library's; that no host is there was said before
+	stop := context.AfterFunc(ctx, systray.Quit)
+	defer stop()
+	systray.Run(func() {
+		systray.SetTitle("Postern")
+		i.mu.Lock()
+		defer i.mu.Unlock()
+		i.ready = true
+		i.build()
+	}, func() {})
+}
+
+func (i *trayIcon) show(v trayView) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.view = v
+	if i.ready {
+		i.build()
+	}
+}
+
+// build makes the menu anew. Menus change seldom, and a whole one has no order to keep.
+func (i *trayIcon) build() {
+	if i.done != nil {
+		i.done()
+	}
+	ctx, done := context.WithCancel(i.t.ctx)
+	i.done = done
+	icon := trayPNG(i.view.colour)
+	if runtime.GOOS == "windows" {
+		icon = trayICO(i.view.colour)
+	}
+	systray.SetIcon(icon)
+	systray.SetTooltip(i.view.title)
+	systray.ResetMenu()
+	systray.AddMenuItem(i.view.title, "").Disable()
+	systray.AddSeparator()
+	for _, r := range i.view.rows {
+		if !r.signIn {
+			systray.AddMenuItem(r.text, "").Disable()
+			continue
+		}
+		onClick(ctx, systray.AddMenuItem(r.text+" - sign in", ""), func() { i.t.signIn(r.account) })
+	}
+	if len(i.view.rows) > 0 {
+		systray.AddSeparator()
+	}
+	if i.view.page != "" {
+		onClick(ctx, systray.AddMenuItem("Open the page", ""), i.t.openPage)
+	}
+	login := systray.AddMenuItemCheckbox("Start at login", "", autostarts())
+	onClick(ctx, login, func() {
+		if i.t.startsAtLogin(!login.Checked()) {
+			login.Check()
+		} else {
+			login.Uncheck()
+		}
+	})
+	onClick(ctx, systray.AddMenuItem("Quit", ""), i.quit)
+}
+
+func onClick(ctx context.Context, item *systray.MenuItem, do func()) {
+	go func() {
+		for {
+			select {
+			case _, ok := <-item.ClickedCh:
+				if !ok {
+					return
+				}
+				do()
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+}
