@@ -279,6 +279,7 @@ func TestTray(t *testing.T) {
 	until(t, "it does not start at login", func() bool { return text(desktopFile) == "" })
 
 	h.outlook.Identity.RevokeUser("ann@example.com")
+	h.outlook.Identity.RevokeAccess("ann@example.com")
 	for range 2 {
 		login(t, daemon.imap, password)
 	}
