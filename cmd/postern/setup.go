@@ -195,11 +195,14 @@ func (s *setup) askClientID(ctx context.Context) error {
 // localPassword decides whether one is made. An existing one is never touched, and shown never again.
 func (s *setup) localPassword(ctx context.Context) error {
 	if s.o.forClient == "" && s.asks {
-		name, err := s.ui.ask(ctx, "mail program (thunderbird, mutt, ...; Enter: any)", "", nil)
+		name, err := s.ui.ask(ctx, "mail program (thunderbird, mutt, ...; Enter: any)", "", checkClient)
 		if err != nil {
 			return err
 		}
 		s.o.forClient = strings.ToLower(name)
+	}
+	if err := checkClient(s.o.forClient); err != nil {
+		return err
 	}
 	s.label = orElse(s.o.label, s.o.forClient)
 	if !s.known {
@@ -220,6 +223,14 @@ func (s *setup) localPassword(ctx context.Context) error {
 	default:
 		s.another, err = s.ui.confirm(ctx, fmt.Sprintf("%s has %d local passwords already; make another", s.account.Email, max(len(passwords), 1)))
 	}
+	return err
+}
+
+func checkClient(name string) error {
+	if name == "" {
+		return nil
+	}
+	_, err := findClient(name)
 	return err
 }
 
@@ -304,13 +315,41 @@ func (s *setup) results(ctx context.Context) error {
 		s.ui.say("local password %s for %s, user name %s (shown once):", made.ID, made.Label, s.account.Email)
 		s.ui.print("%s\n", password.Reveal())
 	}
-	if err := s.printSettings(ctx); err != nil {
+	if err := s.printClient(ctx); err != nil {
 		return err
 	}
 	if st, err := s.status(ctx); err == nil && st.Running {
 		s.ui.say("the daemon runs: your mail client can connect now")
 	} else {
 		s.ui.say("next: postern serve, or postern service install to have it start by itself")
+	}
+	return nil
+}
+
+// printClient prints the settings of the wanted client, or what to enter in any.
+func (s *setup) printClient(ctx context.Context) error {
+	if s.o.forClient == "" {
+		return s.printSettings(ctx)
+	}
+	p, err := findClient(s.o.forClient)
+	if err != nil {
+		return err
+	}
+	settings, err := s.clientSettings(ctx, p, []string{s.account.Email})
+	if err != nil {
+		s.ui.say("no settings for %s yet: %v; %s", p.name, err, hint(err))
+		return s.printSettings(ctx)
+	}
+	text, err := p.settings(settings)
+	if err != nil {
+		return err
+	}
+	s.ui.print("%s", text)
+	if p.goes != "" {
+		s.ui.say("these go to: %s", p.goes)
+	}
+	if p.note != "" {
+		s.ui.say("%s", settings.say(p.note))
 	}
 	return nil
 }

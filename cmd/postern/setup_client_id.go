@@ -23,7 +23,7 @@ func checkClientID(provider, id string) error {
 	case id == "":
 		return errors.New("a client id is needed")
 	case isMicrosoft(provider) && !microsoftID.MatchString(id):
-		return errors.New("Microsoft's client ids look like 00000000-0000-0000-0000-000000000000")
+		return errors.New("a client id of Microsoft looks like 00000000-0000-0000-0000-000000000000")
 	case strings.ContainsAny(id, " \t"):
 		return errors.New("a client id has no blanks")
 	}
@@ -44,10 +44,13 @@ func portal(provider string) string {
 // explainClientID says what a client id is and how to get one at this provider.
 func explainClientID(p auth.Provider) string {
 	if !isMicrosoft(p.Name) {
-		return fmt.Sprintf(`%s wants every program registered. Register one for yourself, of the type "desktop" or
-"native", with the redirect URI http://localhost, and copy its client id. Described at
-%s
-`, p.Name, orElse(p.Docs, "the provider's pages for developers"))
+		text := fmt.Sprintf(`%s wants every program registered. Register one for yourself, of the type "desktop" or
+"native", with the redirect URI http://localhost, and copy its client id.
+`, p.Name)
+		if p.Docs != "" {
+			text += "See " + p.Docs + "\n"
+		}
+		return text
 	}
 	who, note := "Accounts in any organizational directory", ""
 	if p.Name == "outlook" {
