@@ -320,6 +320,18 @@ func TestBackPressure(t *testing.T) {
 	waitFor(t, func() bool { return len(p.Sessions()) == 0 })
 }
 
+// Answers of ours that find no place among the upstream's are not gathered without end.
+func TestAnswersWithoutAPlace(t *testing.T) {
+	t.Parallel()
+	p := newProxy(t)
+	c, up := p.login(t)
+	defer up.Close()
+	up.send("* 1 FETCH (BODY[] {100}", "not all of it")
+	c.expect("not all")
+	go io.Copy(c, strings.NewReader(strings.Repeat("x LOGIN a b\r\n", 100_000)))
+	waitFor(t, func() bool { return len(p.Sessions()) == 0 })
+}
+
 // A client that vanishes in the middle of a large FETCH takes its session with it, and only that.
 func TestClientVanishes(t *testing.T) {
 	t.Parallel()

@@ -13,11 +13,11 @@ func (imap) address(p auth.Provider) string       { return p.IMAP }
 func (imap) client(w *wire, o frontOptions) front { return &imapFront{w: w, o: o} }
 
 func (imap) watch(login auth.Login, refused func(text string)) tap {
-	rule := afterLogin
+	t := newIMAPTap(refused)
 	if login.ReadOnly {
-		rule = readOnly
+		t.reader = &imapReader{}
 	}
-	return newIMAPTap(rule, refused)
+	return t
 }
 
 func (imap) allows(login auth.Login) error { return reads(login) }

@@ -8,22 +8,17 @@ import (
 // imapCommands follows the client's commands. What it can not yet tell apart from a forbidden command it
 // holds back, at most commandHead bytes and only within a line, which no server acts on before its end.
 type imapCommands struct {
-	rule    func(name, sub []byte) ruling
 	state   commandState
 	forbid  bool   // the command's bytes are swallowed
 	answer  string // behind the tag, for a command that is swallowed
 	selects bool   // the rest of the line names a mailbox to select
+	idles   bool   // the line begins IDLE
+	plain   bool   // the line is no command that could have a literal
 	left    int64  // octets of a literal still to come
 	head    []byte // the command's beginning, until its name is known
 	held    int    // how many bytes of head came in earlier reads and are not passed on yet
 	tag     []byte
 	tail    tail
-}
-
-// ruling is what becomes of a command.
-type ruling struct {
-	answer  string // refused, with these words behind the tag
-	instead string // passed on under this name
 }
 
 type commandState int
@@ -32,8 +27,11 @@ const (
 	atName    commandState = iota // the tag and the name are not known yet
 	inLine                        // behind the name, or in a line that goes on after a literal
 	inLiteral                     // left octets to go
-	atGoAhead                     // a literal is announced that the upstream has to agree to
+	atGoAhead                     // the upstream has to agree to a literal or to IDLE
 )
+
+// noLiteral in left means that a go-ahead is for no literal.
+const noLiteral = -1
 
 // A tag and a command's name together. Clients' tags have some 10 characters.
 const commandHead = 256
@@ -71,11 +69,9 @@ func (c *imapCommands) pass(t *imapTap, b []byte, forward, answer func([]byte) e
 				from, c.held = len(b), len(c.head)
 				return nil
 			}
-			skip, err := c.decide(t, start, flush, forward)
-			if err != nil {
+			if err := c.decide(t, start, flush, forward); err != nil {
 				return err
 			}
-			from += skip
 			// The byte behind the name is looked at again: it may end the line.
 			i--
 			c.tail.n = 0
@@ -96,9 +92,15 @@ func (c *imapCommands) pass(t *imapTap, b []byte, forward, answer func([]byte) e
 				break
 			}
 			l, ok := c.tail.literalAtEnd(b[i : i+end+1])
+			ok = ok && !c.plain
 			i += end + 1
 			c.tail.n = 0
 			switch {
+			case c.idles && !ok:
+				// Its go-ahead must not be taken for that of a literal which the client sends too early.
+				c.idles = false
+				t.announce(c.tag)
+				c.state, c.left = atGoAhead, noLiteral
 			case ok && !l.sync:
 				c.state, c.left = inLiteral, l.size
 			case ok && !c.forbid:
@@ -124,12 +126,13 @@ func (c *imapCommands) pass(t *imapTap, b []byte, forward, answer func([]byte) e
 			if err != nil {
 				return err
 			}
-			c.state = inLiteral
-			if v == refusedIt {
-				c.state = atName
-			}
-			if c.state == inLiteral && c.left == 0 {
+			switch {
+			case v == refusedIt, c.left == noLiteral:
+				c.state, c.left = atName, 0
+			case c.left == 0:
 				c.state = inLine
+			default:
+				c.state = inLiteral
 			}
 		}
 	}
@@ -137,28 +140,25 @@ func (c *imapCommands) pass(t *imapTap, b []byte, forward, answer func([]byte) e
 }
 
 // decide looks at a command whose name is known. Bytes of b before start go by the old ruling.
-func (c *imapCommands) decide(t *imapTap, start int, flush func(int) error, forward func([]byte) error) (skip int, err error) {
+func (c *imapCommands) decide(t *imapTap, start int, flush func(int) error, forward func([]byte) error) error {
 	if err := flush(start); err != nil {
-		return 0, err
+		return err
 	}
 	h := splitHead(c.head)
 	c.tag = append(c.tag[:0], h.tag...)
-	r := c.rule(h.name, h.sub)
-	c.forbid, c.answer = r.answer != "", r.answer
-	if !c.forbid {
-		c.selects = t.facts.command(h.name)
+	c.answer = afterLogin(h.name)
+	c.forbid = c.answer != ""
+	// Where a server sees no literal, what we took for one would be commands that nobody has looked at.
+	c.plain = len(h.name) == 0 || bytes.IndexByte(h.name, '{') >= 0
+	c.selects, c.idles = false, false
+	if c.forbid {
+		return nil
 	}
-	switch {
-	case c.forbid:
-		return 0, nil
-	case r.instead != "":
-		line := append(append([]byte(nil), c.head[:h.nameAt]...), r.instead...)
-		line = append(line, c.head[h.nameAt+len(h.name):len(c.head)-1]...)
-		return len(c.head) - 1 - c.held, forward(line)
-	case c.held > 0:
-		return 0, forward(c.head[:c.held])
+	c.selects, c.idles = t.facts.command(h.name), is(h.name, "IDLE")
+	if c.held > 0 {
+		return forward(c.head[:c.held])
 	}
-	return 0, nil
+	return nil
 }
 
 // complete ends a command at byte i.
@@ -174,39 +174,29 @@ func (c *imapCommands) complete(i int, flush func(int) error, answer func([]byte
 	return answer([]byte(string(c.tag) + " " + c.answer + "\r\n"))
 }
 
-// nameKnown says whether head ends just behind a command's name, and in "UID FETCH" behind both.
+// nameKnown says whether head ends just behind a command's name.
 func nameKnown(head []byte) bool {
-	if last := head[len(head)-1]; last > ' ' {
-		return false
-	}
-	h := splitHead(head)
-	return len(h.name) > 0 && (len(h.sub) > 0 || !bytes.EqualFold(h.name, []byte("UID")))
+	return head[len(head)-1] <= ' ' && len(splitHead(head).name) > 0
 }
 
 // commandHeadParts are a command's first words.
-type commandHeadParts struct {
-	tag, name, sub []byte
-	nameAt         int
-}
+type commandHeadParts struct{ tag, name []byte }
 
 // splitHead takes a command's beginning apart. Control characters separate as a space does: no server
 // should take them so, but one that does must not get a password.
 func splitHead(head []byte) (h commandHeadParts) {
-	rest := head
 	word := func() (w []byte) {
-		for len(rest) > 0 && rest[0] <= ' ' {
-			rest = rest[1:]
+		for len(head) > 0 && head[0] <= ' ' {
+			head = head[1:]
 		}
 		n := 0
-		for n < len(rest) && rest[n] > ' ' {
+		for n < len(head) && head[n] > ' ' {
 			n++
 		}
-		w, rest = rest[:n], rest[n:]
+		w, head = head[:n], head[n:]
 		return w
 	}
 	h.tag = word()
 	h.name = word()
-	h.nameAt = len(head) - len(rest) - len(h.name)
-	h.sub = word()
 	return h
 }

@@ -27,7 +27,7 @@ func literalAt(line []byte) (literal, bool) {
 	}
 	digits := line[open+1 : len(line)-1]
 	l := literal{sync: true}
-	if n := len(digits); n > 0 && (digits[n-1] == '+' || digits[n-1] == '-') { // RFC 7888; "-" is seen in the wild
+	if n := len(digits); n > 0 && digits[n-1] == '+' { // RFC 7888
 		digits, l.sync = digits[:n-1], false
 	}
 	if len(digits) == 0 || len(digits) > 18 {

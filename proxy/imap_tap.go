@@ -12,6 +12,7 @@ type imapTap struct {
 	refused func(text string)
 
 	commands imapCommands // used by up only
+	reader   *imapReader  // in the place of commands, for a local password that may only read
 	answers  imapAnswers  // used by down only
 	facts    imapFacts
 
@@ -34,8 +35,8 @@ const (
 // errTapClosed means that the session ended while a client's bytes waited for the upstream.
 var errTapClosed = errors.New("session ended")
 
-func newIMAPTap(rule func(name, sub []byte) ruling, refused func(string)) *imapTap {
-	t := &imapTap{commands: imapCommands{rule: rule}, refused: refused}
+func newIMAPTap(refused func(string)) *imapTap {
+	t := &imapTap{refused: refused}
 	t.changed.L = &t.mu
 	return t
 }
@@ -91,6 +92,9 @@ func (t *imapTap) answered(line []byte) {
 }
 
 func (t *imapTap) up(b []byte, forward, answer func([]byte) error) error {
+	if t.reader != nil {
+		return t.reader.pass(t, b, forward, answer)
+	}
 	return t.commands.pass(t, b, forward, answer)
 }
 

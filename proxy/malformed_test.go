@@ -108,7 +108,7 @@ func TestBoundariesOfOddities(t *testing.T) {
 	all := oddities(t)
 	rng := rand.New(rand.NewPCG(3, 4))
 	check := func(t *testing.T, name, whole string, boundaries []int) {
-		tap := newIMAPTap(afterLogin, func(string) {})
+		tap := newIMAPTap(func(string) {})
 		at := 0
 		for _, p := range pieces(rng, whole) {
 			last := tap.down([]byte(p))

@@ -147,10 +147,18 @@ func (r *relay) insert() error {
 	return nil
 }
 
+// mostQueued bounds what is kept for a client that goes on asking while the upstream does not come to a boundary.
+const mostQueued = 64 << 10
+
+var errTooManyAnswers = errors.New("too many refused commands at once")
+
 // answer gives the client a line in the upstream's place, as soon as one fits between the upstream's own.
 func (r *relay) answer(line []byte) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if len(r.queued) > mostQueued {
+		return errTooManyAnswers
+	}
 	r.queued = append(r.queued, line...)
 	if !r.boundary {
 		return nil

@@ -224,6 +224,9 @@ func TestSecondLoginStaysHere(t *testing.T) {
 		{"b APPEND x {23+}\r\nd LOGIN u not-a-login\r\n\r\ne LOGIN u TOPSECRET\r\nc NOOP\r\n",
 			"b APPEND x {23+}\r\nd LOGIN u not-a-login\r\n\r\nc NOOP\r\n", "e BAD"},
 		{"b LOGIN\r\nc NOOP\r\n", "c NOOP\r\n", "b BAD"},
+		{"{20+}\r\nb LOGIN u TOPSECRET\r\nc NOOP\r\n", "{20+}\r\nc NOOP\r\n", "b BAD"},
+		{"x {20+}\r\nb LOGIN u TOPSECRET\r\nc NOOP\r\n", "x {20+}\r\nc NOOP\r\n", "b BAD"},
+		{"x SEARCH {20-}\r\nb LOGIN u TOPSECRET\r\nc NOOP\r\n", "x SEARCH {20-}\r\nc NOOP\r\n", "b BAD"},
 	}
 	p := newProxy(t)
 	for _, tt := range tests {
@@ -270,6 +273,27 @@ func TestSynchronizingLiteral(t *testing.T) {
 	if got := up.line(t); got != "c LOGIN u harmless" {
 		t.Errorf("upstream got %q", got)
 	}
+}
+
+// A go-ahead for IDLE is none for the literal that a client sends before it has seen it.
+func TestLiteralBehindIdle(t *testing.T) {
+	t.Parallel()
+	p := newProxy(t)
+	c, up := p.login(t)
+	c.send("a IDLE\r\nb APPEND x {20}\r\n")
+	if got := up.line(t); got != "a IDLE" {
+		t.Fatalf("upstream got %q", got)
+	}
+	up.send("+ idling")
+	if got := up.line(t); got != "b APPEND x {20}" {
+		t.Fatalf("upstream got %q", got)
+	}
+	c.send("c LOGIN u TOPSECRET\r\nd NOOP\r\n")
+	up.send("a BAD expected DONE", "b BAD no literal here")
+	if got := up.line(t); got != "d NOOP" {
+		t.Errorf("upstream got %q", got)
+	}
+	c.expect("c BAD")
 }
 
 func TestShutdownSaysByeAtABoundary(t *testing.T) {
