@@ -5,7 +5,7 @@ usage: mail.py DIR
 
 alice  60 messages in INBOX and 12 in each of curl, imaplib, mutt, mbsync; an empty .../Done below each
 bob    2,000 messages, some 20 MB: INBOX, Archive/2024, a folder with a name beyond ASCII, and odd shapes
-and carol to ivan: 5 messages each
+and the others: 5 messages each
 """
 import base64, os, random, sys
 from email.utils import formatdate
@@ -116,7 +116,8 @@ def main(root):
     m.add(b"Subject: looks like IMAP\n\n* 1 FETCH (BODY[] {5}\r\n)\na1 OK done\n+ idling\n* BYE\n", "S")
     m.add(b"Subject: empty body\n\n", "S")
 
-    for user in ("carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "judy", "karl", "lena"):
+    for user in ("carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "judy", "karl", "lena", "otto",
+                 "load1", "load2", "load3", "load4", "load5"):
         m = Mail(root, user + "@example.test")
         m.many(5, lambda m: 500)
 

@@ -29,6 +29,7 @@ const (
 	judy  = "judy@example.test" // the secret-app's mailbox
 	karl  = "karl@example.test" // the certificate-app's
 	lena  = "lena@example.test"
+	otto  = "otto@example.test"
 )
 
 const (

@@ -133,9 +133,9 @@ func (p *program) signInDevice(email string) {
 	}
 }
 
-func (p *program) addPassword(email string) string {
+func (p *program) addPassword(email string, flags ...string) string {
 	p.t.Helper()
-	out := p.ok("password", "add", email)
+	out := p.ok(append([]string{"password", "add", email}, flags...)...)
 	all := password.FindAllString(out, -1)
 	if len(all) == 0 {
 		p.t.Fatalf("no password in %q", out)
