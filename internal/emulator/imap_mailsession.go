@@ -14,7 +14,8 @@ import (
 // mailSession is a logged-in session: imapmemserver's, with Exchange's LIST and flags.
 type mailSession struct {
 	*imapmemserver.UserSession
-	box *mailbox
+	box      *mailbox
+	examines bool // the mailbox was opened by EXAMINE, which imapmemserver takes for SELECT
 }
 
 // newMailSession takes a session that the front has logged in, hence PREAUTH; its greeting never reaches the client.
@@ -24,7 +25,7 @@ func newMailSession(c *imapserver.Conn) (imapserver.Session, *imapserver.Greetin
 		return nil, nil, errors.New("emulator: connection did not come through a front")
 	}
 	box := conn.openBox()
-	return &mailSession{imapmemserver.NewUserSession(box.user), box}, &imapserver.GreetingData{PreAuth: true}, nil
+	return &mailSession{UserSession: imapmemserver.NewUserSession(box.user), box: box}, &imapserver.GreetingData{PreAuth: true}, nil
 }
 
 func (s *mailSession) Login(string, string) error { return imapserver.ErrAuthFailed }
@@ -34,6 +35,7 @@ func (s *mailSession) Select(name string, opt *imap.SelectOptions) (*imap.Select
 	if err != nil {
 		return nil, err
 	}
+	s.examines = opt != nil && opt.ReadOnly
 	data.Flags = []imap.Flag{imap.FlagSeen, imap.FlagAnswered, imap.FlagFlagged, imap.FlagDeleted, imap.FlagDraft, "$MDNSent"}
 	data.PermanentFlags = data.Flags
 	return data, nil
@@ -61,11 +63,22 @@ func (s *mailSession) Append(name string, r imap.LiteralReader, opt *imap.Append
 }
 
 func (s *mailSession) Expunge(w *imapserver.ExpungeWriter, uids *imap.UIDSet) error {
+	if s.examines { // CLOSE removes nothing then (RFC 9051 section 6.4.1)
+		return nil
+	}
 	defer s.box.changed()
 	return s.UserSession.Expunge(w, uids)
 }
 
 func (s *mailSession) Fetch(w *imapserver.FetchWriter, set imap.NumSet, opt *imap.FetchOptions) error {
+	if s.examines { // reading sets no flag then (RFC 9051 section 6.3.3)
+		for _, b := range opt.BodySection {
+			b.Peek = true
+		}
+		for _, b := range opt.BinarySection {
+			b.Peek = true
+		}
+	}
 	if slices.ContainsFunc(opt.BodySection, func(b *imap.FetchItemBodySection) bool { return !b.Peek }) {
 		defer s.box.changed() // it becomes seen
 	}
