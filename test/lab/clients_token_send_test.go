@@ -13,8 +13,7 @@ import (
 	"postern/internal/emulator"
 )
 
-// What the lab's Dovecot has not, POP3 and SMTP that take tokens, the stand-in has: the clients that poll and
-// send with `postern client NAME --token`.
+// The clients that poll and send with `postern client NAME --token`, at the stand-in for Microsoft.
 func TestClientSettingsTokenPOP3AndSMTP(t *testing.T) {
 	needPostern(t)
 	outlook, p := standIn(t, "")

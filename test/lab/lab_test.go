@@ -21,7 +21,10 @@ type bed struct {
 	oauth  string // IMAP over TLS: tokens only
 	bearer string // IMAP over TLS: OAUTHBEARER only
 	plain  string // IMAP without TLS: password, no Postern
-	ca     string // PEM file
+
+	oauthPOP3, bearerPOP3 string // over TLS
+	oauthSMTP, bearerSMTP string // with STARTTLS; what they take ends in the sink
+	ca                    string // PEM file
 
 	browser string // Chromium
 
@@ -100,6 +103,7 @@ func (b *bed) start() error {
 	}
 	at := map[string]*string{
 		"LAB_OIDC": &b.oidc, "LAB_OAUTH": &b.oauth, "LAB_BEARER": &b.bearer, "LAB_PLAIN": &b.plain, "LAB_CA": &b.ca,
+		"LAB_OAUTH_POP3": &b.oauthPOP3, "LAB_BEARER_POP3": &b.bearerPOP3, "LAB_OAUTH_SMTP": &b.oauthSMTP, "LAB_BEARER_SMTP": &b.bearerSMTP,
 		"LAB_MAIL_PASSWORD": &b.mailPassword, "LAB_INTROSPECT_SECRET": &b.introspectSecret,
 		"LAB_BROWSER": &b.browser,
 	}

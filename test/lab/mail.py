@@ -116,8 +116,8 @@ def main(root):
     m.add(b"Subject: looks like IMAP\n\n* 1 FETCH (BODY[] {5}\r\n)\na1 OK done\n+ idling\n* BYE\n", "S")
     m.add(b"Subject: empty body\n\n", "S")
 
-    for user in ("carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "judy", "karl", "lena", "otto",
-                 "load1", "load2", "load3", "load4", "load5"):
+    for user in ("carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "judy", "karl", "lena", "mike", "nina",
+                 "olga", "otto", "paul", "load1", "load2", "load3", "load4", "load5"):
         m = Mail(root, user + "@example.test")
         m.many(5, lambda m: 500)
 

@@ -30,11 +30,17 @@ const (
 	karl  = "karl@example.test" // the certificate-app's
 	lena  = "lena@example.test"
 	otto  = "otto@example.test"
+	mike  = "mike@example.test"
+	nina  = "nina@example.test" // POP3: a large message besides
+	olga  = "olga@example.test"
+	paul  = "paul@example.test"
 )
 
 const (
 	clientID  = "public-app"
 	imapScope = "https://outlook.office.com/IMAP.AccessAsUser.All"
+	popScope  = "https://outlook.office.com/POP.AccessAsUser.All"
+	smtpScope = "https://outlook.office.com/SMTP.Send"
 )
 
 func endpoint(name string) string { return lab.oidc + "/common/oauth2/v2.0/" + name }

@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -29,6 +28,25 @@ type program struct {
 // configure writes a configuration with the lab's servers as provider "lab"; upstream is its IMAP.
 func configure(t *testing.T, upstream string, accounts ...string) *program {
 	t.Helper()
+	return configureDoors(t, doors{imap: upstream}, accounts...)
+}
+
+// doors are one server's addresses; "" = that protocol is off.
+type doors struct{ imap, pop3, smtp string }
+
+func (d doors) toml() (listen, provider, scopes string) {
+	for _, door := range []struct{ key, address, scope string }{{"imap", d.imap, imapScope}, {"pop3", d.pop3, popScope}, {"smtp", d.smtp, smtpScope}} {
+		if door.address != "" {
+			listen += door.key + " = \"127.0.0.1:0\"\n"
+			provider += fmt.Sprintf("%s = %q\n", door.key, door.address)
+			scopes += fmt.Sprintf("%q, ", door.scope)
+		}
+	}
+	return listen, provider, scopes
+}
+
+func configureDoors(t *testing.T, d doors, accounts ...string) *program {
+	t.Helper()
 	needPostern(t)
 	// Not t.TempDir: a Unix socket below a long test's name would not fit in 107 characters.
 	dir, err := os.MkdirTemp("", "lab")
@@ -37,18 +55,17 @@ func configure(t *testing.T, upstream string, accounts ...string) *program {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	var toml strings.Builder
+	listen, provider, scopes := d.toml()
 	fmt.Fprintf(&toml, `[listen]
-imap = "127.0.0.1:0"
-web = ""
+%sweb = ""
 
 [provider.lab]
 authorize_url = %q
 token_url = %q
 device_url = %q
-scopes = [%q, "offline_access"]
-imap = %q
-ca_file = "ca.pem"
-`, endpoint("authorize"), endpoint("token"), endpoint("devicecode"), imapScope, upstream)
+scopes = [%s"offline_access"]
+%sca_file = "ca.pem"
+`, listen, endpoint("authorize"), endpoint("token"), endpoint("devicecode"), scopes, provider)
 	for _, email := range accounts {
 		fmt.Fprintf(&toml, "\n[account.%q]\nprovider = \"lab\"\nclient_id = %q\n", email, clientID)
 	}
@@ -221,8 +238,7 @@ func dovecotLog(t *testing.T) string {
 }
 
 func (d *daemon) port() string {
-	_, port, _ := net.SplitHostPort(d.addr)
-	return port
+	return portOf(d.addr)
 }
 
 // connect logs in through Postern.
