@@ -58,10 +58,14 @@ type values map[string]float64
 
 func rows() []row {
 	return []row{
-		throughputRow("fetch1", "FETCH, 1 connection", 1, fetchMessages),
-		throughputRow("fetch8", "FETCH, 8 connections", 8, fetchMessages),
-		throughputRow("append1", "APPEND, 1 connection", 1, appendMessages),
-		throughputRow("append8", "APPEND, 8 connections", 8, appendMessages),
+		throughputRow("fetch1", "FETCH, 1 connection", 1, (*bench).shared, fetchMessages),
+		throughputRow("fetch8", "FETCH, 8 connections", 8, (*bench).shared, fetchMessages),
+		throughputRow("append1", "APPEND, 1 connection", 1, (*bench).shared, appendMessages),
+		throughputRow("append8", "APPEND, 8 connections", 8, (*bench).shared, appendMessages),
+		throughputRow("smtp1", "SMTP DATA, 1 connection", 1, (*bench).smtp, submitMessages),
+		throughputRow("smtp8", "SMTP DATA, 8 connections", 8, (*bench).smtp, submitMessages),
+		throughputRow("pop1", "POP3 RETR, 1 connection", 1, (*bench).pop3, retrieveMessages),
+		throughputRow("pop8", "POP3 RETR, 8 connections", 8, (*bench).pop3, retrieveMessages),
 		loginRow(),
 		noopRow(),
 		messageRow(),
@@ -100,7 +104,11 @@ func (b *bench) start(role, upstream string) (*child, error) {
 }
 
 func (b *bench) setup(upstream string) setup {
-	return setup{Upstream: upstream, Certificate: b.cert, Sessions: b.sessions, Heap: b.profiling != ""}
+	s := setup{Upstream: upstream, Certificate: b.cert, Sessions: b.sessions, Heap: b.profiling != ""}
+	if b.origin != nil {
+		s.Lines = b.origin.lines
+	}
+	return s
 }
 
 func (b *bench) close() {

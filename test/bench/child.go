@@ -18,6 +18,7 @@ type child struct {
 	role       string
 	address    string // plain; "" for none
 	tlsAddress string
+	lines      lineDoors
 	cmd        *exec.Cmd
 	stdin      io.WriteCloser
 	out        *json.Encoder
@@ -47,7 +48,7 @@ func startChild(role string, s setup) (*child, error) {
 		c.stop()
 		return nil, err
 	}
-	c.address, c.tlsAddress = r.Address, r.TLSAddress
+	c.address, c.tlsAddress, c.lines = r.Address, r.TLSAddress, r.Lines
 	return c, nil
 }
 

@@ -17,6 +17,8 @@ type endpoint struct {
 	address string
 	tls     *tls.Config // nil for a plain connection
 	token   bool        // XOAUTH2 with the token itself; else LOGIN with the local password
+
+	login func(c *client, user string) error // of another protocol; nil for IMAP's
 }
 
 // client is a mail client, reduced to what is measured. It is used by one goroutine.
@@ -45,7 +47,11 @@ func (e endpoint) connect(user string, buffer int) (*client, error) {
 		conn = tls.Client(conn, e.tls)
 	}
 	c := &client{conn: conn, br: bufio.NewReaderSize(conn, buffer)}
-	if err := c.login(user, e.token); err != nil {
+	login := e.login
+	if login == nil {
+		login = func(c *client, user string) error { return c.login(user, e.token) }
+	}
+	if err := login(c, user); err != nil {
 		conn.Close()
 		return nil, fmt.Errorf("login: %w", err)
 	}

@@ -30,6 +30,10 @@ func serveMinimal(s setup) (service, error) {
 	if err != nil {
 		return service{}, err
 	}
+	lines, err := m.serveLines(s.Lines)
+	if err != nil {
+		return service{}, err
+	}
 	for _, ln := range []net.Listener{plain, secure} {
 		go func() {
 			for {
@@ -41,7 +45,7 @@ func serveMinimal(s setup) (service, error) {
 			}
 		}()
 	}
-	return service{address: plain.Addr().String(), tlsAddress: secure.Addr().String()}, nil
+	return service{address: plain.Addr().String(), tlsAddress: secure.Addr().String(), lines: lines}, nil
 }
 
 func (m *minimalRelay) serve(client net.Conn) {
@@ -59,6 +63,11 @@ func (m *minimalRelay) serve(client net.Conn) {
 	}
 	defer upstream.Close()
 	io.WriteString(client, f[0]+" OK logged in\r\n")
+	splice(client, upstream)
+}
+
+// splice copies both ways until the server ends it.
+func splice(client net.Conn, upstream *tls.Conn) {
 	go func() {
 		io.Copy(upstream, client)
 		upstream.CloseWrite()

@@ -41,7 +41,11 @@ func serveOrigin(s setup) (service, error) {
 	}
 	o := &origin{
 		proof:   []byte("\x01auth=Bearer " + accessToken() + "\x01\x01"),
-		message: bytes.Repeat([]byte("Mail has lines of up to seventy-eight characters, and this is one of these.\r\n"), 1<<20/77),
+		message: mailText(1 << 20),
+	}
+	lines, err := o.serveLines(config)
+	if err != nil {
+		return service{}, err
 	}
 	go func() {
 		for {
@@ -52,7 +56,7 @@ func serveOrigin(s setup) (service, error) {
 			go o.serve(conn, config)
 		}
 	}()
-	return service{tlsAddress: ln.Addr().String(), sessions: o.sessions, push: o.push}, nil
+	return service{tlsAddress: ln.Addr().String(), lines: lines, sessions: o.sessions, push: o.push}, nil
 }
 
 func (o *origin) sessions() int {

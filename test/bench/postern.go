@@ -29,28 +29,34 @@ func servePostern(s setup) (service, error) {
 			hash:     sha256.Sum256([]byte(localPassword)),
 			token:    auth.NewSecret(accessToken()),
 			upstream: s.Upstream,
+			lines:    s.Lines,
 			roots:    s.Certificate.pool(),
 		},
-		Settings: proxy.Settings{TLS: config, Limits: proxy.Limits{Sessions: 2*s.Sessions + 100, PerMailbox: 2*s.Sessions + 100}},
+		Settings: proxy.Settings{TLS: config, Limits: proxy.Limits{Sessions: 2*s.Sessions + 100, PerMailbox: 2*s.Sessions + 100, Submissions: 2*s.Sessions + 100}},
 		NoSpares: s.NoSpares,
 		Log:      slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}
-	plain, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return service{}, err
-	}
-	secure, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return service{}, err
-	}
-	for _, ln := range []net.Listener{plain, proxy.ListenTLS(secure)} {
+	doors := []struct {
+		speaks proxy.Protocol
+		wrap   func(net.Listener) net.Listener
+	}{{proxy.IMAP(), nil}, {proxy.IMAP(), proxy.ListenTLS}, {proxy.SMTP(), nil}, {proxy.POP3(), nil}}
+	var addresses []string
+	for _, door := range doors {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return service{}, err
+		}
+		if door.wrap != nil {
+			ln = door.wrap(ln)
+		}
+		addresses = append(addresses, ln.Addr().String())
 		go func() {
-			if err := server.Serve(context.Background(), ln, proxy.IMAP()); err != nil {
+			if err := server.Serve(context.Background(), ln, door.speaks); err != nil {
 				fmt.Fprintf(os.Stderr, "bench: postern: %v\n", err)
 			}
 		}()
 	}
-	return service{address: plain.Addr().String(), tlsAddress: secure.Addr().String()}, nil
+	return service{address: addresses[0], tlsAddress: addresses[1], lines: lineDoors{SMTP: addresses[2], POP3: addresses[3]}}, nil
 }
 
 // fixedAccounts lets everybody in who has the password, which it checks as auth checks a generated one,
@@ -59,6 +65,7 @@ type fixedAccounts struct {
 	hash     [sha256.Size]byte
 	token    auth.Secret
 	upstream string
+	lines    lineDoors
 	roots    *x509.CertPool
 }
 
@@ -68,7 +75,7 @@ func (a *fixedAccounts) CheckPassword(_ context.Context, user string, password a
 		return auth.Login{}, auth.ErrWrongPassword
 	}
 	return auth.Login{Label: "bench", Account: auth.Account{
-		Email: user, Mailbox: user, Provider: auth.Provider{Name: "bench", IMAP: a.upstream, RootCAs: a.roots},
+		Email: user, Mailbox: user, Provider: auth.Provider{Name: "bench", IMAP: a.upstream, SMTP: a.lines.SMTP, POP3: a.lines.POP3, RootCAs: a.roots},
 	}}, nil
 }
 

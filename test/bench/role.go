@@ -15,6 +15,7 @@ import (
 // setup is the first line that a process gets.
 type setup struct {
 	Upstream    string // host:port that it connects to
+	Lines       lineDoors // the same for SMTP and POP3
 	Certificate certificate
 	Sessions    int  // how many it has to hold
 	NoSpares    bool // postern only
@@ -43,6 +44,7 @@ type reply struct {
 	Error      string
 	Address    string
 	TLSAddress string
+	Lines      lineDoors
 	CPU        time.Duration // spent since the process began
 	Sessions   int           // origin only: connections
 }
@@ -50,6 +52,7 @@ type reply struct {
 // service is a role at work.
 type service struct {
 	address, tlsAddress string
+	lines               lineDoors
 	sessions            func() int                                 // nil where nobody asks
 	push                func(count int, every time.Duration) error // nil where there is none
 }
@@ -77,7 +80,7 @@ func playRole(name string, in io.Reader, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := replies.Encode(reply{Address: svc.address, TLSAddress: svc.tlsAddress}); err != nil {
+	if err := replies.Encode(reply{Address: svc.address, TLSAddress: svc.tlsAddress, Lines: svc.lines}); err != nil {
 		return err
 	}
 	var profile bytes.Buffer

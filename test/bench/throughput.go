@@ -8,12 +8,17 @@ import (
 // largeMessage is what Exchange Online lets through by default when it encodes a 25 MB attachment.
 const largeMessage = 25 << 20
 
-// throughputRow carries large messages over so many connections at once.
-func throughputRow(name, title string, connections int, work func(c *client, messages int) error) row {
+// throughputRow carries large messages over so many connections at once, to where at says: nowhere for a
+// contestant that does not speak the protocol.
+func throughputRow(name, title string, connections int, at func(*bench, contestant) endpoint, work func(c *client, messages int) error) row {
 	speed := measure{name: title, unit: "MiB/s", goal: goal{of: ratio, least: 0.95}}
 	cost := measure{name: title + ": processor", unit: "s/GiB", digits: 2}
 	visit := func(b *bench, c contestant) (values, error) {
-		clients, err := connectAll(b.shared(c), connections, busyBuffer)
+		e := at(b, c)
+		if e.address == "" {
+			return nil, nil
+		}
+		clients, err := connectAll(e, connections, busyBuffer)
 		if err != nil {
 			return nil, err
 		}
