@@ -14,7 +14,7 @@ import (
 
 // setup is the first line that a process gets.
 type setup struct {
-	Upstream    string // host:port that it connects to
+	Upstream    string    // host:port that it connects to
 	Lines       lineDoors // the same for SMTP and POP3
 	Certificate certificate
 	Sessions    int  // how many it has to hold

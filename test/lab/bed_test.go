@@ -1,6 +1,8 @@
 package lab
 
 import (
+	"encoding/base64"
+	"fmt"
 	"net/url"
 	"strings"
 	"testing"
@@ -85,6 +87,33 @@ func TestBedRefusesPasswords(t *testing.T) {
 			t.Error(capability)
 		}
 	})
+}
+
+// The two services beside IMAP ask about tokens as well, and what is submitted ends in the sink.
+func TestBedOtherDoors(t *testing.T) {
+	needServers(t)
+	good := signIn(t, erin).Access
+	for _, d := range []doors{oauthDoors(), bearerDoors()} {
+		for token, ok := range map[string]bool{good: true, "garbage": false} {
+			proof := base64.StdEncoding.EncodeToString(fmt.Appendf(nil, "n,a=%s,\x01auth=Bearer %s\x01\x01", erin, token))
+			smtp, pop := dialLines(t, d.smtp), secureLines(t, d.pop3)
+			smtp.want("EHLO client.example.test", "250 ")
+			pop.want("AUTH OAUTHBEARER", "+ ")
+			smtp.want("AUTH OAUTHBEARER", "334 ")
+			if ok {
+				pop.want(proof, "+OK")
+				smtp.want(proof, "235 ")
+				continue
+			}
+			pop.want(proof, "+ ")
+			pop.want("AQ==", "-ERR [AUTH]")
+			smtp.want(proof, "334 ")
+			smtp.want("AQ==", "535 ")
+		}
+	}
+	smtp := dialLines(t, lab.oauthSMTP)
+	smtp.want("EHLO client.example.test", "250 ")
+	smtp.want("MAIL FROM:<"+erin+">", "530 ")
 }
 
 // A rotated refresh token that comes back ends the whole family: the tests of rotation rest on this.

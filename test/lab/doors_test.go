@@ -32,7 +32,7 @@ func TestWrongPasswordAtOtherDoors(t *testing.T) {
 	pop.want("PASS "+secret, "+OK")
 }
 
-// A token that expires between sessions costs one refresh, whichever door the next session comes to.
+// A token that expires between sessions costs a refresh and no human, whichever door the next session comes to.
 func TestExpiredTokenAtOtherDoors(t *testing.T) {
 	t.Parallel()
 	p := configureDoors(t, oauthDoors(), paul)
@@ -56,7 +56,7 @@ func TestExpiredTokenAtOtherDoors(t *testing.T) {
 		before, refusedBefore := refreshes(t, paul)
 		session()
 		if granted, refused := refreshes(t, paul); granted == before || refused != refusedBefore {
-			t.Errorf("%s: %d refreshes granted and %d refused, want one and none", name, granted-before, refused-refusedBefore)
+			t.Errorf("%s: %d refreshes granted and %d refused, want at least one and none", name, granted-before, refused-refusedBefore)
 		}
 	}
 }

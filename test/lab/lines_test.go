@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"crypto/tls"
 	"encoding/base64"
 	"encoding/json"
 	"io"
@@ -25,6 +26,20 @@ func dialLines(t *testing.T, addr string) *lines {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return greeted(t, conn)
+}
+
+func secureLines(t *testing.T, addr string) *lines {
+	t.Helper()
+	conn, err := tls.Dial("tcp", addr, &tls.Config{RootCAs: lab.roots})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return greeted(t, conn)
+}
+
+func greeted(t *testing.T, conn net.Conn) *lines {
+	t.Helper()
 	t.Cleanup(func() { conn.Close() })
 	c := &lines{t, conn, textproto.NewConn(conn)}
 	c.want("", "220 ", "+OK")
