@@ -48,6 +48,8 @@ type Manager struct {
 	open     context.Context // until Close
 	shut     context.CancelCauseFunc
 
+	refreshes refreshes
+
 	mu      sync.Mutex
 	live    map[string]*live
 	ports   map[*BrowserSignIn]bool // open, also those whose sign-in is over

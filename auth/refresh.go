@@ -174,10 +174,12 @@ func (r *renewal) report() {
 	account := slog.String("account", r.account.Email)
 	if r.problem == nil {
 		if r.gained {
+			r.m.refreshes.done.Add(1)
 			r.m.log.Info("token refreshed", account, "expires", r.token.Expiry, "audit", true)
 		}
 		return
 	}
+	r.m.refreshes.failed[r.problem.Class].Add(1)
 	r.m.log.Warn("token refresh failed", account, "class", r.problem.Class.String(), "code", r.problem.Code,
 		"retry_in", time.Until(r.problem.RetryAt).Round(time.Second), "detail", r.problem.Detail, "err", r.problem.Error(), "audit", true)
 }

@@ -108,3 +108,16 @@ func (g *gates) shut(key string, pause time.Duration, why string) {
 		m.closed, m.why = until, why
 	}
 }
+
+// shutGates counts the mailboxes that must be left alone for now.
+func (g *gates) shutGates() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	n := 0
+	for _, m := range g.byMailbox {
+		if time.Now().Before(m.closed) {
+			n++
+		}
+	}
+	return n
+}

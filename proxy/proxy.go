@@ -58,6 +58,7 @@ type Server struct {
 	spares    spares
 	ending    atomic.Bool
 	gates     gates
+	stats     counters
 }
 
 // Settings is what a changed configuration changes in a running server.

@@ -9,10 +9,11 @@ import (
 
 // registry knows the sessions under way.
 type registry struct {
-	mu   sync.Mutex // guards everything that follows
-	last uint64
-	live map[uint64]*session
-	past int64 // sessions that have ended, and their bytes
+	mu    sync.Mutex // guards everything that follows
+	last  uint64
+	live  map[uint64]*session
+	past  int64 // sessions that have ended, and their bytes
+	ended [len(protocolNames)]carriedBytes
 }
 
 // add gives the session its number.
@@ -32,6 +33,9 @@ func (r *registry) remove(s *session) {
 	defer r.mu.Unlock()
 	delete(r.live, s.id)
 	r.past += 1 + s.up.Load() + s.down.Load()
+	c := &r.ended[numberOf(s.protocol)]
+	c.up += s.up.Load()
+	c.down += s.down.Load()
 }
 
 // work counts sessions and bytes, those that have ended too.

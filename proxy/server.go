@@ -73,6 +73,7 @@ func (s *Server) admit(conn net.Conn) bool {
 		return true
 	}
 	s.sessions.Add(-1)
+	s.stats.tooMany.Add(1)
 	s.Log.Warn("connection refused", "reason", "too many sessions", "remote", conn.RemoteAddr().String(), "limit", most)
 	conn.Close()
 	return false

@@ -124,6 +124,7 @@ func (s *session) login(ctx context.Context) *relayJob {
 	defer s.server.waiting.leave(s)
 	if gone := s.server.waiting.enter(s, limits.PreLogin); gone != nil {
 		s.log().Warn("client sent away", "reason", errMadeRoom.Error(), "limit", limits.PreLogin, "gone", gone.remote)
+		s.server.stats.sentAway.Add(1)
 		gone.makeRoom()
 	}
 	keepAlive(s.conn)
@@ -257,6 +258,7 @@ func (s *session) goUp(ctx context.Context, login auth.Login) (*upstream, error)
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.server.limits().LoginTime)
 	defer cancel()
+	began := time.Now()
 	up, err := s.server.connect(ctx, s.protocol, login.Account)
 	if err != nil {
 		leave()
@@ -265,6 +267,7 @@ func (s *session) goUp(ctx context.Context, login auth.Login) (*upstream, error)
 		}
 		return nil, err
 	}
+	s.server.stats.loggedInUpstream(s.protocol, time.Since(began))
 	s.leave = leave
 	return up, nil
 }
@@ -284,6 +287,7 @@ func deepest(err error) error {
 func (s *session) refused(o offer, login auth.Login, err error) refusal {
 	account := login.Account.Email
 	r := s.server.refuse(account, err)
+	s.server.stats.login(s.protocol, int(r.kind))
 	if account == "" {
 		account = printable(o.user)
 	}
@@ -304,6 +308,7 @@ func (s *session) handOver(w *wire, f front, login auth.Login, up *upstream) (*r
 		up.wire.release()
 		return nil, err
 	}
+	s.server.stats.login(s.protocol, acceptedLogin)
 	s.log().Info("login accepted", "account", login.Account.Email, "password", login.Label, "mailbox", login.Account.Mailbox,
 		"upstream", up.wire.conn.RemoteAddr().String(), "audit", true)
 	clientConn, earlyUp := w.detach()

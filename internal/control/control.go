@@ -18,6 +18,7 @@ import (
 type Accounts interface {
 	Account(ctx context.Context, email string) (auth.Account, error)
 	Status(ctx context.Context) ([]auth.AccountStatus, error)
+	Stats() auth.Stats
 	SignIns
 	Passwords
 }
@@ -40,6 +41,7 @@ type Passwords interface {
 type Sessions interface {
 	Sessions() []proxy.SessionInfo
 	EndSessions(account string, why error) int
+	Stats() proxy.Stats
 }
 
 // Server answers for one daemon. All fields that have no nil of their own must be set before the first request.

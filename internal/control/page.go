@@ -28,6 +28,7 @@ func (s *Server) Page() http.Handler {
 			http.ServeFileFS(w, r, pageFiles, "page/"+name)
 		})
 	}
+	mux.HandleFunc("GET /metrics", s.metrics)
 	mux.HandleFunc("GET /open", s.open)
 	mux.HandleFunc("GET /sign-in/{account}", s.askSignIn)
 	mux.HandleFunc("POST /sign-in/{account}", s.signIn)

@@ -27,7 +27,12 @@ const (
 )
 
 // fakeSessions has one session of Ann's until it is ended.
-type fakeSessions struct{ ended []string }
+type fakeSessions struct {
+	ended []string
+	stats proxy.Stats
+}
+
+func (f *fakeSessions) Stats() proxy.Stats { return f.stats }
 
 func (f *fakeSessions) Sessions() []proxy.SessionInfo {
 	if len(f.ended) > 0 {
