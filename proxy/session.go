@@ -133,8 +133,11 @@ func (s *session) login(ctx context.Context) *relayJob {
 		s.log().Info("TLS with the client failed", "err", err)
 		return nil
 	}
-	// Ending the session ends whatever this wire waits for.
-	stop := context.AfterFunc(ctx, func() { s.conn.SetDeadline(longAgo) })
+	// Ending the session ends whatever this wire waits for; it may still say why.
+	stop := context.AfterFunc(ctx, func() {
+		s.conn.SetReadDeadline(longAgo)
+		time.AfterFunc(limits.DrainTime, func() { s.conn.SetDeadline(longAgo) })
+	})
 	defer stop()
 
 	front := s.protocol.client(w, s.frontOptions(w))
