@@ -34,6 +34,7 @@ const (
 	nina  = "nina@example.test" // POP3: a large message besides
 	olga  = "olga@example.test"
 	paul  = "paul@example.test"
+	load1 = "load1@example.test"
 )
 
 const (
