@@ -1,7 +1,7 @@
 // Package emulator is a stand-in for Microsoft's identity platform and for Exchange's IMAP, SMTP and POP3 servers.
 //
 // It runs on loopback under a throw-away certificate authority, answers as the real services were observed to
-// (texts, order, odd bytes), and fails on demand: every fault of identity_fault.go and imap_fault.go can be
+// (texts, order, odd bytes), and fails on demand: every fault of identity_fault.go and mail_fault.go can be
 // scripted from Go. It is not a mail server to rely on: mail is in memory, pages carry no cross-site protection,
 // and id_tokens have a signature of random bytes. Mail goes to the mailboxes here and no further. As at Microsoft,
 // there is no token revocation endpoint.

@@ -2,6 +2,7 @@ package emulator
 
 import (
 	"bytes"
+	"crypto/tls"
 	"encoding/json"
 	"path/filepath"
 	"strings"
@@ -61,19 +62,26 @@ func converse(t *testing.T, archive *txtar.Archive) {
 	e.IMAP.Grant("bob@work.example", "office@work.example")
 	words := replies(t, e)
 	for _, talk := range talks {
-		w := dial(t, e)
-		for line := range strings.Lines(talk) {
-			line = strings.TrimSuffix(line, "\n")
-			text := ""
-			if len(line) > 3 {
-				text = line[3:]
-			}
-			switch {
-			case strings.HasPrefix(line, "C:"):
-				w.send(words.Replace(text))
-			case strings.HasPrefix(line, "S:"):
-				w.expect(text)
-			}
+		dial(t, e).converse(e, talk, words)
+	}
+}
+
+// converse plays one connection of a conversation: "C:" is sent, "S:" is read, "T:" is the client's side of STARTTLS.
+func (w *wire) converse(e *Emulator, talk string, words *strings.Replacer) {
+	w.t.Helper()
+	for line := range strings.Lines(talk) {
+		line = strings.TrimSuffix(line, "\n")
+		text := ""
+		if len(line) > 3 {
+			text = line[3:]
+		}
+		switch {
+		case strings.HasPrefix(line, "C:"):
+			w.send(words.Replace(text))
+		case strings.HasPrefix(line, "S:"):
+			w.expect(text)
+		case strings.HasPrefix(line, "T:"):
+			w.startTLS(&tls.Config{RootCAs: e.CAPool()})
 		}
 	}
 }

@@ -186,15 +186,6 @@ func (s *session) nextCommand() (command, error) {
 	return cmd, skipArguments(s.br, line)
 }
 
-func (s *session) isGone() bool {
-	select {
-	case <-s.gone:
-		return true
-	default:
-		return false
-	}
-}
-
 // strike does what a fault says, for a command with this tag; false when the session is over. NotConnected and
 // ResetInLiteral are the caller's: they need to know what comes next.
 func (s *session) strike(f MailFault, tag string) bool {

@@ -15,60 +15,39 @@ const writeTimeout = 5 * time.Minute
 // session is one connection, from its TLS handshake to its end. Its front runs in run; after the login imapserver
 // drives it through mailConn.
 type session struct {
-	id    int
-	m     *IMAP
-	opt   MailOptions
-	raw   net.Conn // TCP, for a reset
-	conn  *tls.Conn
-	br    *bufio.Reader
-	since time.Time
+	connection
+	m    *IMAP
+	opt  MailOptions
+	conn *tls.Conn
+	br   *bufio.Reader
 
-	login   atomic.Pointer[login] // nil before the login
-	idle    atomic.Bool           // the IDLE continuation went out, DONE has not come
-	secure  atomic.Bool           // the TLS handshake is done
-	frozen  atomic.Bool           // reads and writes vanish
-	expired atomic.Bool           // the access token's life is over
-	lost    atomic.Bool           // authenticated but not connected
-	cut     atomic.Bool           // reset in the middle of the next literal
+	idle    atomic.Bool // the IDLE continuation went out, DONE has not come
+	secure  atomic.Bool // the TLS handshake is done
+	expired atomic.Bool // the access token's life is over
+	lost    atomic.Bool // authenticated but not connected
+	cut     atomic.Bool // reset in the middle of the next literal
 
 	expiry *time.Timer
 	out    outbound
 
-	gone   chan struct{} // closed by abort
-	abort  func()        // closes the connection; who drives the session notices
-	finish func()        // the session is over: called by who drives it
-}
-
-// login is who a session belongs to.
-type login struct {
-	mailbox string
-	owner   string
-	token   *accessToken
-	box     *mailbox
+	finish func() // the session is over: called by who drives it
 }
 
 func newSession(m *IMAP, id int, conn net.Conn, rec *record) *session {
 	s := &session{
-		id:    id,
-		m:     m,
-		opt:   m.options,
-		raw:   conn,
-		conn:  tls.Server(conn, m.tls),
-		since: time.Now(),
-		gone:  make(chan struct{}),
+		connection: connection{id: id, raw: conn, since: time.Now(), gone: make(chan struct{})},
+		m:          m,
+		opt:        m.options,
+		conn:       tls.Server(conn, m.tls),
 	}
 	s.br = bufio.NewReader(recorded{s.conn, rec})
 	s.out.conn = s.conn
-	s.abort = sync.OnceFunc(func() {
-		close(s.gone)
-		s.conn.Close()
-	})
 	s.finish = sync.OnceFunc(func() {
 		s.abort()
 		if s.expiry != nil {
 			s.expiry.Stop()
 		}
-		m.end(s)
+		m.end(id)
 		m.log.Debug("imap session ended", "session", id)
 	})
 	return s
@@ -105,27 +84,24 @@ func (s *session) handshake() bool {
 	return true
 }
 
-func (s *session) mailbox() string {
-	if l := s.login.Load(); l != nil {
-		return l.mailbox
-	}
-	return ""
-}
-
 func (s *session) describe() Session {
-	d := Session{ID: s.id, Remote: s.raw.RemoteAddr().String(), State: "login", Since: s.since}
-	if l := s.login.Load(); l != nil {
-		d.Mailbox, d.Owner, d.State = l.mailbox, l.owner, "ready"
-	}
+	d := s.connection.describe()
 	switch {
 	case s.frozen.Load():
-		d.State = "frozen"
 	case s.lost.Load():
 		d.State = "not connected"
 	case s.idle.Load():
 		d.State = "idle"
 	}
 	return d
+}
+
+// abort closes the connection; who drives the session notices.
+func (s *session) abort() {
+	s.goneOnce.Do(func() {
+		close(s.gone)
+		s.conn.Close()
+	})
 }
 
 // reset ends the connection with a TCP RST.
@@ -184,31 +160,4 @@ func (s *session) tokenExpired() {
 func (s *session) sayExpired() {
 	s.out.last.Store(s.opt.expiredLine())
 	s.farewell()
-}
-
-// wait pauses the session; false when it ended meanwhile.
-func (s *session) wait(d time.Duration) bool {
-	if d <= 0 {
-		return true
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-s.gone:
-		return false
-	}
-}
-
-// recorded keeps what is read.
-type recorded struct {
-	net.Conn
-	rec *record
-}
-
-func (r recorded) Read(p []byte) (int, error) {
-	n, err := r.Conn.Read(p)
-	r.rec.add(p[:n])
-	return n, err
 }

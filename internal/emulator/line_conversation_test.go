@@ -136,22 +136,7 @@ func converseInLines(t *testing.T, proto string, archive *txtar.Archive) {
 			}
 			continue
 		}
-		w := connect(t, e)
-		for line := range strings.Lines(data) {
-			line = strings.TrimSuffix(line, "\n")
-			text := ""
-			if len(line) > 3 {
-				text = line[3:]
-			}
-			switch {
-			case strings.HasPrefix(line, "C:"):
-				w.send(words.Replace(text))
-			case strings.HasPrefix(line, "S:"):
-				w.expect(text)
-			case strings.HasPrefix(line, "T:"):
-				w.startTLS(&tls.Config{RootCAs: e.CAPool()})
-			}
-		}
+		connect(t, e).converse(e, data, words)
 	}
 }
 

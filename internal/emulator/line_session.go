@@ -10,33 +10,26 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 )
 
 // lineSession is one connection to an SMTP or POP3 server. One goroutine reads, writes and changes conn and br; the
 // others may look, abort and reset.
 type lineSession struct {
-	id     int
+	connection
 	server *lineServer
-	raw    net.Conn // TCP
 	conn   net.Conn // raw, or TLS over it
 	br     *bufio.Reader
 	rec    *record
-	since  time.Time
-
-	login  atomic.Pointer[login] // nil before the login
-	frozen atomic.Bool           // reads and writes vanish
-	cut    bool                  // reset in the middle of the next message sent
-
-	gone     chan struct{} // closed by abort
-	goneOnce sync.Once
+	cut    bool // reset in the middle of the next message sent
 }
 
 func newLineSession(l *lineServer, id int, conn net.Conn, rec *record) *lineSession {
 	s := &lineSession{
-		id: id, server: l, raw: conn, conn: conn, rec: rec, since: time.Now(), gone: make(chan struct{}),
+		connection: connection{id: id, raw: conn, since: time.Now(), gone: make(chan struct{})},
+		server:     l,
+		conn:       conn,
+		rec:        rec,
 	}
 	s.br = bufio.NewReader(recorded{conn, rec})
 	return s
@@ -52,7 +45,7 @@ func (s *lineSession) run() {
 			s.conn.Close()
 		}
 		s.abort()
-		s.server.end(s)
+		s.server.end(s.id)
 	}()
 	s.server.serve(s)
 }
@@ -94,33 +87,6 @@ func (s *lineSession) reset() {
 	s.abort()
 }
 
-func (s *lineSession) isGone() bool {
-	select {
-	case <-s.gone:
-		return true
-	default:
-		return false
-	}
-}
-
-func (s *lineSession) mailbox() string {
-	if l := s.login.Load(); l != nil {
-		return l.mailbox
-	}
-	return ""
-}
-
-func (s *lineSession) describe() Session {
-	d := Session{ID: s.id, Remote: s.raw.RemoteAddr().String(), State: "login", Since: s.since}
-	if l := s.login.Load(); l != nil {
-		d.Mailbox, d.Owner, d.State = l.mailbox, l.owner, "ready"
-	}
-	if s.frozen.Load() {
-		d.State = "frozen"
-	}
-	return d
-}
-
 // say writes lines.
 func (s *lineSession) say(lines ...string) {
 	s.send([]byte(strings.Join(lines, "\r\n") + "\r\n"))
@@ -156,7 +122,7 @@ func (s *lineSession) line() (line string, ok bool) {
 // strike lets the fault that waits at a place happen. answered: the client was told, and what it asked for is not to
 // be done. over: the session is.
 func (s *lineSession) strike(at, refusal string) (answered, over bool) {
-	f := s.server.fault(at, s.mailbox())
+	f, _ := s.server.fault(at, s.mailbox())
 	switch f.Kind {
 	case "":
 	case Slow:
@@ -184,21 +150,6 @@ func (s *lineSession) silence() {
 	s.frozen.Store(true)
 	s.raw.SetReadDeadline(time.Time{})
 	io.Copy(io.Discard, s.br)
-}
-
-// wait pauses the session; false when it ended meanwhile.
-func (s *lineSession) wait(d time.Duration) bool {
-	if d <= 0 {
-		return true
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-s.gone:
-		return false
-	}
 }
 
 // began binds the session to its login.

@@ -11,7 +11,7 @@ type POP3 struct {
 	*lineServer
 	admit admission
 
-	options POP3Options // guarded by lineServer.mu
+	options POP3Options // guarded by mailServer.mu
 }
 
 // POP3Options is how the POP3 server behaves. The zero value is Exchange Online as seen until 2026.
@@ -28,8 +28,7 @@ func startPOP3(opt Options, admit admission, mail *IMAP, conf *tls.Config) (*POP
 		return nil, err
 	}
 	p := &POP3{lineServer: l, admit: admit, options: opt.POP3}
-	l.serve = p.session
-	l.running.Go(l.accept)
+	l.start(p.session)
 	return p, nil
 }
 

@@ -15,7 +15,7 @@ type SMTP struct {
 	*lineServer
 	admit admission
 
-	// guarded by lineServer.mu
+	// guarded by mailServer.mu
 	options  SMTPOptions
 	messages []Submission
 	sendAs   map[sender]bool
@@ -54,8 +54,7 @@ func startSMTP(opt Options, admit admission, mail *IMAP, conf *tls.Config) (*SMT
 		return nil, err
 	}
 	s := &SMTP{lineServer: l, admit: admit, options: opt.SMTP, sendAs: make(map[sender]bool)}
-	l.serve = s.session
-	l.running.Go(l.accept)
+	l.start(s.session)
 	return s, nil
 }
 

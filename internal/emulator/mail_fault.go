@@ -30,7 +30,7 @@ const (
 )
 
 // MailFault is a fault of a mail server. The comments are IMAP's; SMTP and POP3 know Refuse, whose Text is the whole
-// answer, Bye, Silence, Reset and Slow.
+// answer, Bye, Silence, Reset, Slow and, for what POP3 sends, ResetInLiteral.
 type MailFault struct {
 	Kind    FaultKind
 	Mailbox string        // only sessions of this mailbox; "" = all. Not known yet AtGreeting
@@ -43,9 +43,9 @@ type MailFault struct {
 
 func (f MailFault) backoff() time.Duration { return orDefault(f.Backoff, 90*time.Second) }
 
-// Fail makes the next n greetings, logins or commands meet f; n < 0 = every one until ClearFaults. Faults strike
-// in the order of the calls.
-func (m *IMAP) Fail(at string, n int, f MailFault) {
+// Fail makes the next n greetings, logins, commands or messages meet f; n < 0 = every one until ClearFaults. Faults
+// strike in the order of the calls.
+func (m *mailServer[S]) Fail(at string, n int, f MailFault) {
 	f.Mailbox = lower(f.Mailbox)
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -53,18 +53,19 @@ func (m *IMAP) Fail(at string, n int, f MailFault) {
 }
 
 // ClearFaults forgets every fault that has not struck yet.
-func (m *IMAP) ClearFaults() {
+func (m *mailServer[S]) ClearFaults() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.faults.clear()
 }
 
 // fault takes what waits at a place for a session of mailbox ("" before the login).
-func (m *IMAP) fault(at, mailbox string) (MailFault, bool) {
+func (m *mailServer[S]) fault(at, mailbox string) (MailFault, bool) {
+	isCommand := at != AtGreeting && at != AtLogin && at != AtMessage
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.faults.take(func(where string, f MailFault) bool {
-		here := where == at || where == AtAnyCommand && at != AtGreeting && at != AtLogin
+		here := where == at || where == AtAnyCommand && isCommand
 		return here && cmp.Or(f.Mailbox, mailbox) == mailbox
 	})
 }
