@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -98,6 +99,20 @@ func (a *app) accounts() (*auth.Manager, error) {
 		return nil, configError(err, "")
 	}
 	return a.manager, nil
+}
+
+// account is the one that EMAIL names, and the manager that knows it.
+func (a *app) account(ctx context.Context, args []string) (*auth.Manager, auth.Account, error) {
+	email, err := oneArgument(args, "the account's address (EMAIL)")
+	if err != nil {
+		return nil, auth.Account{}, err
+	}
+	m, err := a.accounts()
+	if err != nil {
+		return nil, auth.Account{}, err
+	}
+	account, err := m.Account(ctx, email)
+	return m, account, err
 }
 
 func (a *app) openStore(cfg *config.Config) (store.Store, error) {

@@ -16,15 +16,7 @@ import (
 )
 
 func runLogin(ctx context.Context, a *app, args []string) error {
-	email, err := oneArgument(args, "the account's address (EMAIL)")
-	if err != nil {
-		return err
-	}
-	m, err := a.accounts()
-	if err != nil {
-		return err
-	}
-	account, err := m.Account(ctx, email)
+	m, account, err := a.account(ctx, args)
 	if err != nil {
 		return err
 	}

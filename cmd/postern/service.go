@@ -53,7 +53,10 @@ type serviceState struct {
 }
 
 // service is the one that fits this system, or says why there is none.
-func (a *app) service(ctx context.Context, s *steps) (*service, error) {
+func (a *app) service(ctx context.Context, s *steps, args []string) (*service, error) {
+	if err := noArguments(args); err != nil {
+		return nil, err
+	}
 	p, err := a.daemonCommand()
 	if err != nil {
 		return nil, err
@@ -88,11 +91,8 @@ func serviceOf(ctx context.Context, system string, m machine, p program, s *step
 }
 
 func runServiceInstall(ctx context.Context, a *app, args []string) error {
-	if err := noArguments(args); err != nil {
-		return err
-	}
 	s := a.steps()
-	v, err := a.service(ctx, s)
+	v, err := a.service(ctx, s, args)
 	if err != nil {
 		return err
 	}
@@ -136,11 +136,8 @@ func (v *service) install(ctx context.Context, s *steps, o *options) error {
 }
 
 func runServiceUninstall(ctx context.Context, a *app, args []string) error {
-	if err := noArguments(args); err != nil {
-		return err
-	}
 	s := a.steps()
-	v, err := a.service(ctx, s)
+	v, err := a.service(ctx, s, args)
 	if err != nil {
 		return err
 	}
@@ -183,11 +180,8 @@ type serviceReport struct {
 }
 
 func runServiceStatus(ctx context.Context, a *app, args []string) error {
-	if err := noArguments(args); err != nil {
-		return err
-	}
 	s := a.steps()
-	v, err := a.service(ctx, s)
+	v, err := a.service(ctx, s, args)
 	if err != nil {
 		return err
 	}

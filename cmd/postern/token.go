@@ -8,25 +8,17 @@ import (
 )
 
 func runToken(ctx context.Context, a *app, args []string) error {
-	email, err := oneArgument(args, "the account's address (EMAIL)")
-	if err != nil {
-		return err
-	}
 	format := a.o.format
 	switch format {
 	case "raw", "xoauth2", "oauthbearer", "json":
 	default:
 		return usageError("raw, xoauth2, oauthbearer or json", "format %q is unknown", format)
 	}
-	m, err := a.accounts()
+	m, account, err := a.account(ctx, args)
 	if err != nil {
 		return err
 	}
-	account, err := m.Account(ctx, email)
-	if err != nil {
-		return err
-	}
-	token, err := m.Token(ctx, email)
+	token, err := m.Token(ctx, account.Email)
 	if err != nil {
 		return err
 	}
