@@ -125,8 +125,8 @@ func (m *Manager) brokenOff(ctx context.Context, r *renewal, cause error) (Token
 }
 
 // RenewApart does what a Manager in another process has given away through its Apart. It writes a first line
-// before it begins, and the outcome behind it; where it can not begin it writes nothing. It does not end when
-// ctx does, nor when nobody reads what it writes.
+// before it begins, and the outcome behind it; where it can not begin it writes nothing, and the error says why. It
+// does not end when ctx does, nor when nobody reads what it writes.
 func (m *Manager) RenewApart(ctx context.Context, request []byte, output io.Writer) error {
 	ctx, cancel := unhurried(ctx)
 	defer cancel()

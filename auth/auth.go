@@ -37,7 +37,8 @@ type Options struct {
 	Apart       Apart               // takes refreshes that no kill may interrupt; nil = all happen in this process
 }
 
-// Manager answers for all accounts. Its methods may be called by any goroutine.
+// Manager answers for all accounts. Its methods may be called by any goroutine. The zero value is of no use: New makes
+// one, and who made it closes it.
 type Manager struct {
 	store    store.Store
 	settings atomic.Pointer[settings]

@@ -20,11 +20,11 @@ type Section string
 
 // The sections of the catalogue.
 const (
-	SectionAADSTS   Section = "aadsts"   // Microsoft's error numbers
-	SectionOAuth    Section = "oauth"    // error values of the OAuth endpoints
-	SectionExchange Section = "exchange" // the way to the provider, and answers that are none
-	SectionOwn      Section = "own"      // what Postern finds itself
-	SectionMail     Section = "mail"     // what mail servers say
+	SectionAADSTS Section = "aadsts" // Microsoft's error numbers
+	SectionOAuth  Section = "oauth"  // error values of the OAuth endpoints
+	SectionWay    Section = "way"    // the way to the provider, and answers that are none
+	SectionOwn    Section = "own"    // what Postern finds itself
+	SectionMail   Section = "mail"   // what mail servers say
 )
 
 // Catalogue returns every failure that Postern knows, in the order of docs/errors.md. The caller may change it.
@@ -34,7 +34,7 @@ func Catalogue() []Entry {
 		section Section
 		rows    []row
 	}{
-		{SectionAADSTS, aadstsRows}, {SectionOAuth, oauthRows}, {SectionExchange, exchangeRows}, {SectionOwn, ownRows}, {SectionMail, mailRows},
+		{SectionAADSTS, aadstsRows}, {SectionOAuth, oauthRows}, {SectionWay, wayRows}, {SectionOwn, ownRows}, {SectionMail, mailRows},
 	} {
 		for _, r := range s.rows {
 			all = append(all, r.entry(s.section))

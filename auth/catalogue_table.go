@@ -16,7 +16,7 @@ const (
 
 // catalogue is everything that Postern knows about failures; the first row that fits counts. It is never
 // written to, nor are its parts.
-var catalogue = slices.Concat(oauthRows, exchangeRows, ownRows, aadstsRows, mailRows)
+var catalogue = slices.Concat(oauthRows, wayRows, ownRows, aadstsRows, mailRows)
 
 // oauthRows are found by the error value of the OAuth endpoints. Sources of these and of the following: learn.microsoft.com "Microsoft Entra authentication and authorization error codes",
 // RFC 6749 sections 4.1.2.1 and 5.2, RFC 8628 section 3.5, and texts of Exchange Online and Outlook.com
@@ -50,8 +50,8 @@ var oauthRows = []row{
 	{key: "unknown-error", class: Retry, say: "the provider refused with an error that Postern does not know: {detail}", cure: "if it stays, search for the code: postern check {account}"},
 }
 
-// exchangeRows are what happens between us and the provider, and what comes back that is no OAuth answer.
-var exchangeRows = []row{
+// wayRows are what happens between us and the provider, and what comes back that is no OAuth answer.
+var wayRows = []row{
 	{key: "network", class: Retry, say: "can not reach {host}: {detail}", cure: "check the network; Postern tries again by itself"},
 	{key: "dns", class: Retry, say: "the name {host} can not be looked up", cure: "check the network and its DNS; Postern tries again by itself"},
 	{key: "tls", class: Retry, say: "the connection to {host} is not trusted: {detail}", cure: "a hotel or guest network may want you to log in first, a clock may be wrong, or your organisation reads the traffic (then set ca_file for the provider)"},

@@ -25,10 +25,10 @@ type Login struct {
 
 // NewPassword asks for a local password.
 type NewPassword struct {
-	Label              string // which program it is for; "" = "mail client"
-	ReadOnly, SendOnly bool   // not both
-	Expires            time.Time
-	Chosen             Secret // zero = generate one
+	Label              string    // which program it is for; "" = "mail client"
+	ReadOnly, SendOnly bool      // not both
+	Expires            time.Time // zero = never
+	Chosen             Secret    // zero = generate one of 128 bits
 }
 
 // PasswordInfo is what can be shown of a local password.
@@ -185,6 +185,8 @@ func (m *Manager) Passwords(ctx context.Context, email string) ([]PasswordInfo, 
 }
 
 // RevokePassword takes a local password back; it is named by its ID, or by its label when no other has the same.
+// ErrUnknownAccount; a *Problem when the store fails; otherwise the error says that no password, or more than one, has
+// that name.
 func (m *Manager) RevokePassword(ctx context.Context, email, idOrLabel string) error {
 	email = addressKey(email)
 	if _, err := m.record(ctx, email); err != nil {

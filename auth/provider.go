@@ -18,7 +18,7 @@ type Provider struct {
 	Tenant                                       string            // default for "{tenant}"
 	Scopes                                       []string          // for a person's sign-in, those of every protocol
 	AuthorizeParams                              map[string]string // sent along to AuthorizeURL
-	IMAP, SMTP, POP3                             string            // host:port, with TLS, STARTTLS, TLS; "" = none
+	IMAP, SMTP, POP3                             string            // host:port, with TLS, STARTTLS (on port 465 TLS), TLS; "" = none
 	RootCAs                                      *x509.CertPool    // trusted for all of these; nil = the system's
 	Docs                                         string            // where this is documented
 

@@ -11,7 +11,7 @@ import (
 // Token is an access token for an account's mailbox.
 type Token struct {
 	Access Secret
-	Expiry time.Time
+	Expiry time.Time // as the provider said
 	Issued time.Time // when the last refresh gave it; zero while it is the sign-in's
 	Scopes []string  // what it was given for; empty = nobody knows
 }

@@ -63,7 +63,8 @@ type Server struct {
 
 // Settings is what a changed configuration changes in a running server.
 type Settings struct {
-	// TLS has the certificate for STARTTLS on plain listeners; nil means that STARTTLS is not offered.
+	// TLS has the certificate for STARTTLS on plain listeners and for those of ListenTLS. With nil, STARTTLS is not
+	// offered, and a listener of ListenTLS lets nobody in.
 	TLS *tls.Config
 	// AllowInsecure lets clients from other machines log in without TLS.
 	AllowInsecure bool

@@ -81,7 +81,7 @@ func (s *Server) admit(conn net.Conn) bool {
 
 // ListenTLS makes a listener whose clients speak TLS from the first byte (RFC 8314 section 3), with the
 // certificate of the server's Settings. The handshake happens in the session, so that a silent client holds
-// up nobody.
+// up nobody. Closing it closes ln.
 func ListenTLS(ln net.Listener) net.Listener { return &tlsListener{ln} }
 
 type tlsListener struct{ net.Listener }
@@ -99,15 +99,15 @@ type pendingTLS struct{ net.Conn }
 
 // SessionInfo is one session as `postern status` shows it.
 type SessionInfo struct {
-	ID       uint64    `json:"id"`
-	Protocol string    `json:"protocol"`
-	Account  string    `json:"account,omitempty"` // empty before login
-	Password string    `json:"password,omitempty"`
-	Doing    string    `json:"doing,omitempty"` // "idle in INBOX", "in Sent" …
-	Remote   string    `json:"remote"`
-	Since    time.Time `json:"since"`
-	Up       int64     `json:"bytes_up"`
-	Down     int64     `json:"bytes_down"`
+	ID       uint64    `json:"id"`                 // unique while the server lives
+	Protocol string    `json:"protocol"`           // imap, smtp, pop3
+	Account  string    `json:"account,omitempty"`  // empty before login
+	Password string    `json:"password,omitempty"` // the label of the local password, never the password
+	Doing    string    `json:"doing,omitempty"`    // "idle in INBOX", "in Sent" …; empty when it does not show
+	Remote   string    `json:"remote"`             // host:port of the client
+	Since    time.Time `json:"since"`              // when the client connected
+	Up       int64     `json:"bytes_up"`           // carried to the upstream since the login
+	Down     int64     `json:"bytes_down"`         // carried to the client
 }
 
 // Sessions lists the sessions under way, oldest first. Any goroutine may call it.
@@ -117,7 +117,8 @@ func (s *Server) Sessions() []SessionInfo { return s.registry.list() }
 // to know whether it has anything to do. Any goroutine may call it.
 func (s *Server) Work() int64 { return s.registry.work() }
 
-// EndSessions says goodbye to the live sessions of an account, as `postern logout` asks. It does not wait.
+// EndSessions says goodbye to the live sessions of an account, as `postern logout` asks, and returns how many there
+// were. why is what the clients are told. It does not wait. Any goroutine may call it.
 func (s *Server) EndSessions(account string, why error) int {
 	return s.registry.end(why, func(ses *session) bool { return strings.EqualFold(ses.account, account) })
 }

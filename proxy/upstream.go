@@ -73,7 +73,7 @@ func (s *Server) connect(ctx context.Context, p Protocol, account auth.Account) 
 }
 
 // Probe logs in upstream as a session would, and leaves again: what `postern check` asks. Its errors are
-// *auth.Problem where the reason is known.
+// *auth.Problem where the reason is known. Any goroutine may call it.
 func (s *Server) Probe(ctx context.Context, p Protocol, account auth.Account) error {
 	s.prepare()
 	ctx, cancel := context.WithTimeout(ctx, s.limits().LoginTime)

@@ -10,7 +10,7 @@ import (
 )
 
 // XOAUTH2 is the token in Google's and Microsoft's mechanism, as it goes over the wire: base64 of two
-// fields, each ended by ^A, and one ^A more.
+// fields, each ended by ^A, and one ^A more (Google's "OAuth 2.0 Mechanism", section "The SASL XOAUTH2 Mechanism").
 func XOAUTH2(mailbox string, token auth.Secret) auth.Secret {
 	return encodeSASL("user=" + mailbox + "\x01auth=Bearer " + token.Reveal() + "\x01\x01")
 }

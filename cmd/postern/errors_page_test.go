@@ -49,7 +49,7 @@ var classHelp = []struct {
 var sectionHeads = map[auth.Section]string{
 	auth.SectionAADSTS:   "Microsoft's numbers (AADSTS…)",
 	auth.SectionOAuth:    "Error values of the sign-in provider",
-	auth.SectionExchange: "On the way to the sign-in provider",
+	auth.SectionWay: "On the way to the sign-in provider",
 	auth.SectionOwn:      "What Postern finds itself",
 	auth.SectionMail:     "What mail servers say",
 }

@@ -39,13 +39,13 @@ type Store struct {
 	URL string `toml:"url"` // "" = encrypted files in the state directory
 }
 
-// Limits bound what clients can make the program hold or wait for.
+// Limits bound what clients can make the program hold or wait for. No value is zero.
 type Limits struct {
-	Sessions           int      `toml:"sessions"`
-	SessionsPerMailbox int      `toml:"sessions_per_mailbox"`
-	PreLogin           int      `toml:"pre_login"`
-	LoginTimeout       Duration `toml:"login_timeout"`
-	UpstreamTimeout    Duration `toml:"upstream_timeout"`
+	Sessions           int      `toml:"sessions"`             // at once
+	SessionsPerMailbox int      `toml:"sessions_per_mailbox"` // of these
+	PreLogin           int      `toml:"pre_login"`            // of these, clients that have not logged in
+	LoginTimeout       Duration `toml:"login_timeout"`        // of a client, from its connection to its login
+	UpstreamTimeout    Duration `toml:"upstream_timeout"`     // for token, connection and login at the provider together
 }
 
 // Log says which events are written, and how.

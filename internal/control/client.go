@@ -16,7 +16,8 @@ import (
 // ErrNotRunning means that no daemon serves the state directory.
 var ErrNotRunning = errors.New("postern serve is not running")
 
-// Client asks the daemon of one state directory. The zero value is of no use; call NewClient.
+// Client asks the daemon of one state directory. The zero value is of no use; call NewClient. Its methods may be called
+// by any goroutine. Where they name ErrNotRunning, any other error is the daemon's own word or the connection's.
 type Client struct {
 	path string
 	http *http.Client
@@ -88,6 +89,9 @@ func (c *Client) send(ctx context.Context, method, path string, tell, into any) 
 		return err
 	}
 	res, err := c.http.Do(req)
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		return e.Err // the address around it is of our own making
+	}
 	if err != nil {
 		return err
 	}

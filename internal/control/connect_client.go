@@ -15,7 +15,7 @@ import (
 	"postern/proxy"
 )
 
-// Tunnel is a mail session that is logged in. Reads begin with the server's greeting.
+// Tunnel is a mail session that is logged in. Reads begin with the server's greeting. Who got it from Connect closes it.
 type Tunnel struct {
 	net.Conn
 	early *bufio.Reader

@@ -30,7 +30,7 @@ type SignIns interface {
 	Logout(ctx context.Context, email string) error
 }
 
-// Passwords are the local ones.
+// Passwords makes, lists and revokes local passwords.
 type Passwords interface {
 	Passwords(ctx context.Context, email string) ([]auth.PasswordInfo, error)
 	AddPassword(ctx context.Context, email string, n auth.NewPassword) (auth.Secret, auth.PasswordInfo, error)
@@ -44,7 +44,8 @@ type Sessions interface {
 	Stats() proxy.Stats
 }
 
-// Server answers for one daemon. All fields that have no nil of their own must be set before the first request.
+// Server answers for one daemon. All fields that have no nil of their own must be set before the first request, and its
+// functions may be called by any goroutine, as its methods may.
 type Server struct {
 	Accounts  Accounts
 	Sessions  Sessions
@@ -53,10 +54,10 @@ type Server struct {
 	Listeners func() []Listener
 	Reload    func() error // puts a changed configuration into force
 	Log       *slog.Logger // nil discards
-	Started   time.Time
-	Tunnels   Tunnels  // nil offers none
-	Recent    *Recent  // nil shows no events
-	Clients   *Clients // nil shows only where to connect
+	Started   time.Time    // when the daemon began
+	Tunnels   Tunnels      // nil offers none
+	Recent    *Recent      // nil shows no events
+	Clients   *Clients     // nil shows only where to connect
 
 	tunnels  sync.RWMutex // each tunnel under way holds it for reading
 	visitors visitors

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Clients writes settings for mail clients.
+// Clients writes settings for mail clients, for the page.
 type Clients struct {
 	Programs []Program
 	// Settings are one program's for one account. The error says what is missing, and how to mend it.
@@ -16,7 +16,10 @@ type Clients struct {
 }
 
 // Program is a mail client.
-type Program struct{ Name, Title string }
+type Program struct {
+	Name  string // as `postern client` takes it
+	Title string // for people
+}
 
 // Settings is what to copy, with a word about it.
 type Settings struct {

@@ -15,8 +15,8 @@ var ErrNoPage = errors.New("the web page is off")
 // Link returns an address that opens the web page for one browser, within two minutes; ErrNoPage.
 func (s *Server) Link() (string, error) { return s.link(linkLife, false) }
 
-// StandingLink returns one that stays good for any number of browsers while the daemon runs, for the demo,
-// which nobody can ask for another; ErrNoPage.
+// StandingLink returns an address that opens the web page for any number of browsers while the daemon runs: for the
+// demo, which nobody can ask for another. ErrNoPage.
 func (s *Server) StandingLink() (string, error) { return s.link(100*365*24*time.Hour, true) }
 
 func (s *Server) link(life time.Duration, again bool) (string, error) {

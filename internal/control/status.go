@@ -25,10 +25,10 @@ type Status struct {
 type Account struct {
 	Account     string              `json:"account"`
 	Provider    string              `json:"provider"`
-	State       string              `json:"state"`
+	State       string              `json:"state"` // one of auth's State constants
 	SignedInAs  string              `json:"signed_in_as,omitempty"`
 	TokenExpiry *time.Time          `json:"token_expiry,omitempty"`
-	Passwords   int                 `json:"passwords"`
+	Passwords   int                 `json:"passwords"`             // local ones that are still good
 	NotCovered  []string            `json:"not_covered,omitempty"` // protocols that need a new sign-in
 	Sessions    []proxy.SessionInfo `json:"sessions"`
 	Problem     *Problem            `json:"problem,omitempty"`
@@ -36,8 +36,8 @@ type Account struct {
 
 // Problem is the last thing that went wrong with an account, and its cure.
 type Problem struct {
-	Class   string     `json:"class"`
-	Code    string     `json:"code"`
+	Class   string     `json:"class"` // auth.Class as text
+	Code    string     `json:"code"`  // for searching; docs/errors.md has them
 	Say     string     `json:"say"`
 	Cure    string     `json:"cure,omitempty"`
 	RetryAt *time.Time `json:"retry_at,omitempty"`

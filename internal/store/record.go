@@ -34,7 +34,9 @@ type Settings struct {
 
 // Password is one local password, kept as a hash.
 type Password struct {
-	ID, Label, Hash    string
+	ID                 string // short, and the same for the password's whole life
+	Label              string // which program it is for
+	Hash               string // as package auth writes it: "sha256$…" or "argon2id$…"
 	ReadOnly, SendOnly bool
 	Created            time.Time
 	Expires            time.Time // zero = never
@@ -44,18 +46,18 @@ type Password struct {
 type Token struct {
 	Access      Secret
 	Expiry      time.Time // of Access
-	Refresh     Secret
-	Scopes      []string
-	SignedInAs  string
+	Refresh     Secret    // empty where the provider gives none, as for an app
+	Scopes      []string  // granted; empty = the provider did not say
+	SignedInAs  string    // as the provider named who signed in; "" when it did not
 	SignedInAt  time.Time
-	RefreshedAt time.Time
+	RefreshedAt time.Time // zero when there was no refresh since the sign-in
 }
 
-// Problem is the last failure of an account, as status shows it.
+// Problem is the last failure of an account, as status shows it: auth.Problem as it is kept.
 type Problem struct {
 	Class, Code string
 	Say, Cure   string
-	At          time.Time
+	At          time.Time // when it happened
 	RetryAt     time.Time // zero = no wait
 }
 
