@@ -4,7 +4,6 @@ import (
 	"io"
 	"strings"
 	"testing"
-	"time"
 )
 
 func TestShutdownSaysByeAtABoundary(t *testing.T) {
@@ -15,7 +14,7 @@ func TestShutdownSaysByeAtABoundary(t *testing.T) {
 	c.expect("* 1 FETCH")
 	c.expect("12345")
 	p.stop()
-	time.Sleep(50 * time.Millisecond) // the shutdown finds the session within a literal
+	waitFor(t, p.relaysEnd) // the shutdown has found the session, within a literal
 	up.send("678)")
 	if got := c.line(); got != "678)" {
 		t.Errorf("got %q, want the end of the literal", got)
@@ -26,6 +25,24 @@ func TestShutdownSaysByeAtABoundary(t *testing.T) {
 	if _, err := c.br.ReadByte(); err != io.EOF {
 		t.Errorf("after BYE: %v, want EOF", err)
 	}
+}
+
+// relaysEnd says whether every session's relay has been told to end.
+func (p *proxyUnderTest) relaysEnd() bool {
+	p.registry.mu.Lock()
+	defer p.registry.mu.Unlock()
+	for _, s := range p.registry.live {
+		s.mu.Lock()
+		r := s.relay
+		s.mu.Unlock()
+		r.mu.Lock()
+		ending := r.ending
+		r.mu.Unlock()
+		if ending == nil {
+			return false
+		}
+	}
+	return true
 }
 
 func TestUpstreamDies(t *testing.T) {
