@@ -42,7 +42,7 @@ type Store struct {
 // Limits bound what clients can make the program hold or wait for. No value is zero.
 type Limits struct {
 	Sessions           int      `toml:"sessions"`             // at once
-	SessionsPerMailbox int      `toml:"sessions_per_mailbox"` // of these
+	SessionsPerMailbox int      `toml:"sessions_per_mailbox"` // of these, for one mailbox and protocol
 	PreLogin           int      `toml:"pre_login"`            // of these, clients that have not logged in
 	LoginTimeout       Duration `toml:"login_timeout"`        // of a client, from its connection to its login
 	UpstreamTimeout    Duration `toml:"upstream_timeout"`     // for token, connection and login at the provider together
@@ -96,7 +96,7 @@ func Default() *Config {
 		Listen: Listen{IMAP: "127.0.0.1:1143", Web: "127.0.0.1:1180"},
 		Limits: Limits{
 			Sessions:           5000,
-			SessionsPerMailbox: 16, // Exchange is said to take about 20 connections of one user
+			SessionsPerMailbox: 16, // Exchange is said to take about 20 connections to one mailbox
 			PreLogin:           500,
 			LoginTimeout:       Duration(2 * time.Minute),
 			UpstreamTimeout:    Duration(time.Minute),
