@@ -10,7 +10,7 @@ import (
 type imapCommands struct {
 	state   commandState
 	forbid  bool   // the command's bytes are swallowed
-	answer  string // behind the tag, for a command that is swallowed
+	refusal string // behind the tag, for a command that is swallowed
 	selects bool   // the rest of the line names a mailbox to select
 	idles   bool   // the line begins IDLE
 	plain   bool   // the line is no command that could have a literal
@@ -40,138 +40,174 @@ var errCommandHead = errors.New("client sent a line that is no command")
 
 // pass sends on what may go upstream.
 func (c *imapCommands) pass(t *imapTap, b []byte, forward, answer func([]byte) error) error {
-	from := 0 // first byte that is neither passed on nor swallowed
-	flush := func(to int) error {
-		part := b[from:to]
-		from = to
-		if len(part) == 0 || c.forbid {
-			return nil
-		}
-		return forward(part)
-	}
-	for i := 0; i < len(b); {
+	p := &passing{imapCommands: c, t: t, b: b, forward: forward, answer: answer}
+	for p.at < len(b) {
+		var err error
 		switch c.state {
 		case atName:
-			start := i
-			known := false
-			for i < len(b) && !known {
-				if len(c.head) == commandHead {
-					return errCommandHead
-				}
-				c.head = append(c.head, b[i])
-				known = b[i] == '\n' || nameKnown(c.head)
-				i++
-			}
-			if !known {
-				if err := flush(start); err != nil {
-					return err
-				}
-				from, c.held = len(b), len(c.head)
-				return nil
-			}
-			if err := c.decide(t, start, flush, forward); err != nil {
-				return err
-			}
-			// The byte behind the name is looked at again: it may end the line.
-			i--
-			c.tail.n = 0
-			c.tail.add(c.head[:len(c.head)-1])
-			c.head, c.held = c.head[:0], 0
-			c.state = inLine
+			err = p.name()
 		case inLine:
-			end := bytes.IndexByte(b[i:], '\n')
-			if c.selects {
-				c.selects = false
-				if end >= 0 { // one that comes in pieces is not worth keeping
-					t.facts.selected(b[i : i+end])
-				}
-			}
-			if end < 0 {
-				c.tail.add(b[i:])
-				i = len(b)
-				break
-			}
-			l, ok := c.tail.literalAtEnd(b[i : i+end+1])
-			ok = ok && !c.plain
-			i += end + 1
-			c.tail.n = 0
-			switch {
-			case c.idles && !ok:
-				// Its go-ahead must not be taken for that of a literal which the client sends too early.
-				c.idles = false
-				t.announce(c.tag)
-				c.state, c.left = atGoAhead, noLiteral
-			case ok && !l.sync:
-				c.state, c.left = inLiteral, l.size
-			case ok && !c.forbid:
-				t.announce(c.tag)
-				c.state, c.left = atGoAhead, l.size
-			default: // the command is complete, or forbidden and the client waits for its fate
-				if err := c.complete(i, flush, answer); err != nil {
-					return err
-				}
-			}
+			err = p.line()
 		case inLiteral:
-			n := min(c.left, int64(len(b)-i))
-			c.left -= n
-			i += int(n)
-			if c.left == 0 {
-				c.state = inLine
-			}
+			p.literal()
 		case atGoAhead:
-			if err := flush(i); err != nil {
-				return err
-			}
-			v, err := t.await()
-			if err != nil {
-				return err
-			}
-			switch {
-			case v == refusedIt, c.left == noLiteral:
-				c.state, c.left = atName, 0
-			case c.left == 0:
-				c.state = inLine
-			default:
-				c.state = inLiteral
-			}
+			err = p.goAhead()
+		}
+		if err != nil {
+			return err
 		}
 	}
-	return flush(len(b))
+	return p.flush(len(b))
 }
 
-// decide looks at a command whose name is known. Bytes of b before start go by the old ruling.
-func (c *imapCommands) decide(t *imapTap, start int, flush func(int) error, forward func([]byte) error) error {
-	if err := flush(start); err != nil {
-		return err
-	}
-	h := splitHead(c.head)
-	c.tag = append(c.tag[:0], h.tag...)
-	c.answer = afterLogin(h.name)
-	c.forbid = c.answer != ""
-	// Where a server sees no literal, what we took for one would be commands that nobody has looked at.
-	c.plain = len(h.name) == 0 || bytes.IndexByte(h.name, '{') >= 0
-	c.selects, c.idles = false, false
-	if c.forbid {
+// passing is how far one call of pass has come in its bytes.
+type passing struct {
+	*imapCommands
+	t               *imapTap
+	b               []byte
+	at              int // the next byte to look at
+	from            int // the first byte that is neither passed on nor swallowed
+	forward, answer func([]byte) error
+}
+
+// flush passes on, or swallows, what lies before to.
+func (p *passing) flush(to int) error {
+	part := p.b[p.from:to]
+	p.from = to
+	if len(part) == 0 || p.forbid {
 		return nil
 	}
-	c.selects, c.idles = t.facts.command(h.name), is(h.name, "IDLE")
-	if c.held > 0 {
-		return forward(c.head[:c.held])
+	return p.forward(part)
+}
+
+// name reads until the command's name is known. Until then the bytes stay here.
+func (p *passing) name() error {
+	start, known := p.at, false
+	for p.at < len(p.b) && !known {
+		if len(p.head) == commandHead {
+			return errCommandHead
+		}
+		p.head = append(p.head, p.b[p.at])
+		known = p.b[p.at] == '\n' || nameKnown(p.head)
+		p.at++
+	}
+	if !known {
+		if err := p.flush(start); err != nil {
+			return err
+		}
+		p.from, p.held = p.at, len(p.head)
+		return nil
+	}
+	if err := p.decide(start); err != nil {
+		return err
+	}
+	// The byte behind the name is looked at again: it may end the line.
+	p.at--
+	p.tail.n = 0
+	p.tail.add(p.head[:len(p.head)-1])
+	p.head, p.held = p.head[:0], 0
+	p.state = inLine
+	return nil
+}
+
+// decide looks at a command whose name is known. Bytes before start go by the old ruling.
+func (p *passing) decide(start int) error {
+	if err := p.flush(start); err != nil {
+		return err
+	}
+	h := splitHead(p.head)
+	p.tag = append(p.tag[:0], h.tag...)
+	p.refusal = afterLogin(h.name)
+	p.forbid = p.refusal != ""
+	// Where a server sees no literal, what we took for one would be commands that nobody has looked at.
+	p.plain = len(h.name) == 0 || bytes.IndexByte(h.name, '{') >= 0
+	p.selects, p.idles = false, false
+	if p.forbid {
+		return nil
+	}
+	p.selects, p.idles = p.t.facts.command(h.name), is(h.name, "IDLE")
+	if p.held > 0 {
+		return p.forward(p.head[:p.held])
 	}
 	return nil
 }
 
-// complete ends a command at byte i.
-func (c *imapCommands) complete(i int, flush func(int) error, answer func([]byte) error) error {
-	if err := flush(i); err != nil {
-		return err
+// line goes on to the end of a line, and sees what follows there.
+func (p *passing) line() error {
+	rest := p.b[p.at:]
+	end := bytes.IndexByte(rest, '\n')
+	if p.selects {
+		p.selects = false
+		if end >= 0 { // one that comes in pieces is not worth keeping
+			p.t.facts.selected(rest[:end])
+		}
 	}
-	c.state = atName
-	if !c.forbid {
+	if end < 0 {
+		p.tail.add(rest)
+		p.at = len(p.b)
 		return nil
 	}
-	c.forbid = false
-	return answer([]byte(string(c.tag) + " " + c.answer + "\r\n"))
+	l, ok := p.tail.literalAtEnd(rest[:end+1])
+	ok = ok && !p.plain
+	p.at += end + 1
+	p.tail.n = 0
+	switch {
+	case p.idles && !ok:
+		// Its go-ahead must not be taken for that of a literal which the client sends too early.
+		p.idles = false
+		p.t.announce(p.tag)
+		p.state, p.left = atGoAhead, noLiteral
+	case ok && !l.sync:
+		p.state, p.left = inLiteral, l.size
+	case ok && !p.forbid:
+		p.t.announce(p.tag)
+		p.state, p.left = atGoAhead, l.size
+	default: // the command is complete, or forbidden and the client waits for its fate
+		return p.complete()
+	}
+	return nil
+}
+
+// complete ends a command, and answers one that was swallowed.
+func (p *passing) complete() error {
+	if err := p.flush(p.at); err != nil {
+		return err
+	}
+	p.state = atName
+	if !p.forbid {
+		return nil
+	}
+	p.forbid = false
+	return p.answer([]byte(string(p.tag) + " " + p.refusal + "\r\n"))
+}
+
+func (p *passing) literal() {
+	n := min(p.left, int64(len(p.b)-p.at))
+	p.left -= n
+	p.at += int(n)
+	if p.left == 0 {
+		p.state = inLine
+	}
+}
+
+// goAhead waits for the upstream's word about what was announced.
+func (p *passing) goAhead() error {
+	if err := p.flush(p.at); err != nil {
+		return err
+	}
+	v, err := p.t.await()
+	if err != nil {
+		return err
+	}
+	switch {
+	case v == refusedIt, p.left == noLiteral:
+		p.state, p.left = atName, 0
+	case p.left == 0:
+		p.state = inLine
+	default:
+		p.state = inLiteral
+	}
+	return nil
 }
 
 // nameKnown says whether head ends just behind a command's name.
