@@ -51,7 +51,7 @@ type Manager struct {
 
 	refreshes refreshes
 
-	mu      sync.Mutex
+	mu      sync.Mutex // guards everything below
 	live    map[string]*live
 	ports   map[*BrowserSignIn]bool // open, also those whose sign-in is over
 	closed  bool

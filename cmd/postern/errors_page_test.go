@@ -47,11 +47,11 @@ var classHelp = []struct {
 }
 
 var sectionHeads = map[auth.Section]string{
-	auth.SectionAADSTS:   "Microsoft's numbers (AADSTS…)",
-	auth.SectionOAuth:    "Error values of the sign-in provider",
-	auth.SectionWay: "On the way to the sign-in provider",
-	auth.SectionOwn:      "What Postern finds itself",
-	auth.SectionMail:     "What mail servers say",
+	auth.SectionAADSTS: "Microsoft's numbers (AADSTS…)",
+	auth.SectionOAuth:  "Error values of the sign-in provider",
+	auth.SectionWay:    "On the way to the sign-in provider",
+	auth.SectionOwn:    "What Postern finds itself",
+	auth.SectionMail:   "What mail servers say",
 }
 
 func errorsPage(front *mailFront) string {

@@ -14,9 +14,9 @@ import (
 	"time"
 )
 
-// spare is what Update keeps free for a record besides twice its present size: a first pair of tokens
+// headroom is what Update keeps free for a record besides twice its present size: a first pair of tokens
 // takes some 10 KB.
-const spare = 64 << 10
+const headroom = 64 << 10
 
 // File is a Store with one encrypted file per account in a directory, which several processes may share.
 type File struct {
@@ -150,7 +150,7 @@ func (f *File) update(ctx context.Context, account string, change func(*Record) 
 	}
 	name := fileName(account)
 	target := f.path(name, recordEnding)
-	p, err := reserve(f.path(name, tempEnding), target, 2*len(before)+spare)
+	p, err := reserve(f.path(name, tempEnding), target, 2*len(before)+headroom)
 	if err != nil {
 		return f.explain(unavailable(err), account)
 	}

@@ -33,7 +33,7 @@ func TestModes(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		if info.Mode().Perm() != 0o600 || info.Size() < spare {
+		if info.Mode().Perm() != 0o600 || info.Size() < headroom {
 			t.Errorf("temporary file: mode %o, %d bytes are reserved", info.Mode().Perm(), info.Size())
 		}
 		return nil
