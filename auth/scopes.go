@@ -31,8 +31,8 @@ func resource(scope string) string {
 func isIdentity(scope string) bool { return slices.Contains(identityScopes, strings.ToLower(scope)) }
 func isOutlook(scope string) bool  { return slices.Contains(outlookHosts, resource(scope)) }
 
-// permission is what scopes are compared by: answers may differ from requests in prefix, case and order.
-func permission(scope string) string {
+// Permission is what scopes are compared by: a provider's answer may differ from the request in prefix and case.
+func Permission(scope string) string {
 	scope = strings.ToLower(strings.TrimRight(scope, "/"))
 	return scope[strings.LastIndexByte(scope, '/')+1:]
 }
@@ -57,7 +57,7 @@ func scopesFor(scopes, protocols []string) []string {
 		return scopes
 	}
 	wanted := slices.DeleteFunc(slices.Clone(scopes), func(s string) bool {
-		p, known := protocolOf[permission(s)]
+		p, known := protocolOf[Permission(s)]
 		return known && !slices.Contains(protocols, p)
 	})
 	if len(mailScopes(wanted)) == 0 {
@@ -90,13 +90,13 @@ func (a Account) Covers(protocol string, t Token) error {
 	var wanted []string
 	divided := false // the provider has a scope for each protocol
 	for _, s := range a.Provider.everyScope() {
-		p, known := protocolOf[permission(s)]
+		p, known := protocolOf[Permission(s)]
 		divided = divided || known
 		if known && p == protocol {
 			wanted = append(wanted, s)
 		}
 	}
-	isDefault := func(s string) bool { return permission(s) == ".default" }
+	isDefault := func(s string) bool { return Permission(s) == ".default" }
 	switch missing := missingScopes(wanted, granted); {
 	case !divided, slices.ContainsFunc(granted, isDefault):
 	case len(wanted) == 0:
@@ -121,7 +121,7 @@ func checkScopes(provider string, scopes []string) error {
 			return wrong("no-scope", s)
 		case strings.HasPrefix(resource(s), "graph.microsoft."), slices.Contains(mailPermissions, strings.ToLower(s)):
 			return wrong("graph-scope", s)
-		case outlook && !isOutlook(s), permission(s) == ".default" && len(mail) > 1:
+		case outlook && !isOutlook(s), Permission(s) == ".default" && len(mail) > 1:
 			return wrong("mixed-scopes", s)
 		}
 	}
@@ -171,11 +171,16 @@ func (a Account) appScopes() []string {
 	return []string{"https://" + host + "/.default"}
 }
 
+// NotGranted are the mail scopes that the account asks for and that are not among those that were granted.
+func (a Account) NotGranted(granted []string) []string {
+	return missingScopes(a.Provider.Scopes, granted)
+}
+
 // missingScopes are the mail scopes that were asked for and not granted.
 func missingScopes(asked, granted []string) []string {
 	return slices.DeleteFunc(mailScopes(asked), func(s string) bool {
-		return permission(s) == ".default" ||
-			slices.ContainsFunc(granted, func(g string) bool { return permission(g) == permission(s) })
+		return Permission(s) == ".default" ||
+			slices.ContainsFunc(granted, func(g string) bool { return Permission(g) == Permission(s) })
 	})
 }
 

@@ -28,6 +28,10 @@ type Protocol interface {
 	places(l Limits) int
 }
 
+// BeginsWithTLS says whether a provider's server at address (host:port) speaks TLS from the first byte (RFC 8314); else
+// the protocol's STARTTLS begins it.
+func BeginsWithTLS(p Protocol, address string) bool { return p.implicitTLS(address) }
+
 // begun is an upstream that waits for a token. It is used by one goroutine.
 type begun interface {
 	// login proves the token, and that the mailbox answers. The errors are *auth.Problem, *tokenRefused, or of

@@ -121,3 +121,22 @@ func TestImplicitTLS(t *testing.T) {
 		t.Errorf("1 MiB up: %v", err)
 	}
 }
+
+// Ports tell how TLS begins, for sessions, for check and for the settings of clients alike.
+func TestBeginsWithTLS(t *testing.T) {
+	for _, tt := range []struct {
+		p       Protocol
+		address string
+		want    bool
+	}{
+		{SMTP(), "mail.example:465", true},
+		{SMTP(), "mail.example:587", false},
+		{SMTP(), "[::1]:25", false},
+		{IMAP(), "127.0.0.1:9993", true},
+		{POP3(), "127.0.0.1:995", true},
+	} {
+		if got := BeginsWithTLS(tt.p, tt.address); got != tt.want {
+			t.Errorf("%s at %s: %v, want %v", tt.p.name(), tt.address, got, tt.want)
+		}
+	}
+}

@@ -147,7 +147,6 @@ type mailProtocol struct {
 	name     string
 	address  string // "" = the provider has none
 	protocol proxy.Protocol
-	startTLS bool
 }
 
 // protocols are those that clients can use here: IMAP, and what is listened for.
@@ -155,13 +154,13 @@ func (c *checkup) protocols(a auth.Account) []mailProtocol {
 	l, p := c.cfg.Listen, a.Provider
 	var all []mailProtocol
 	if p.IMAP != "" || l.IMAP+l.IMAPS != "" {
-		all = append(all, mailProtocol{"imap", p.IMAP, proxy.IMAP(), false})
+		all = append(all, mailProtocol{"imap", p.IMAP, proxy.IMAP()})
 	}
 	if l.SMTP != "" {
-		all = append(all, mailProtocol{"smtp", p.SMTP, proxy.SMTP(), true})
+		all = append(all, mailProtocol{"smtp", p.SMTP, proxy.SMTP()})
 	}
 	if l.POP3 != "" {
-		all = append(all, mailProtocol{"pop3", p.POP3, proxy.POP3(), false})
+		all = append(all, mailProtocol{"pop3", p.POP3, proxy.POP3()})
 	}
 	return all
 }
@@ -173,7 +172,9 @@ func (c *checkup) mailbox(ctx context.Context, a auth.Account, p mailProtocol, b
 		login.unknown("provider " + a.Provider.Name + " has no " + p.name + " server")
 		return
 	}
-	r := c.once(p.address, a, func() reached { return askMail(ctx, p.address, a.Provider.RootCAs, p.startTLS) })
+	r := c.once(p.address, a, func() reached {
+		return askMail(ctx, p.address, a.Provider.RootCAs, !proxy.BeginsWithTLS(p.protocol, p.address))
+	})
 	switch {
 	case !server.reached(p.address, "provider."+a.Provider.Name, r):
 		login.skip("the " + p.name + " server")

@@ -175,7 +175,7 @@ func (t topic) unreached(address, where string, err error) bool {
 	return t.fail(exitFailed, "check the network, and the address in "+where, "can not connect to %s: %v", address, reason)
 }
 
-const wantsTLS = "imap and pop3 are ports with TLS from the first byte (993, 995), smtp one with STARTTLS (587)"
+const wantsTLS = "imap and pop3 are ports with TLS from the first byte (993, 995), smtp one with STARTTLS (587) or TLS (465)"
 
 func (t topic) untrusted(address, where string, e *tls.CertificateVerificationError) bool {
 	by := ""

@@ -61,14 +61,7 @@ func (t topic) granted(a auth.Account, kept *store.Token) {
 		t.ok("%s", strings.Join(kept.Scopes, " "))
 		return
 	}
-	var missing []string
-	for _, wanted := range a.Provider.Scopes {
-		has := func(g string) bool { return permission(g) == permission(wanted) }
-		// Those about the person and the sign-in's length need not be granted in words.
-		if !slices.Contains(identityScopes, wanted) && !slices.ContainsFunc(kept.Scopes, has) {
-			missing = append(missing, wanted)
-		}
-	}
+	missing := a.NotGranted(kept.Scopes) // those about the person and the sign-in's length need not be granted in words
 	if len(missing) > 0 {
 		t.warn("postern login "+a.Email, "the sign-in does not cover %s", strings.Join(missing, " "))
 		return
@@ -83,7 +76,7 @@ var permissions = map[string]string{"imap": "IMAP.AccessAsUser.All", "smtp": "SM
 func (t topic) covers(a auth.Account, protocol string) bool {
 	var granting []string // the protocols that the scopes are for
 	for name, p := range permissions {
-		if slices.ContainsFunc(a.Provider.Scopes, func(s string) bool { return permission(s) == permission(p) }) {
+		if slices.ContainsFunc(a.Provider.Scopes, func(s string) bool { return auth.Permission(s) == auth.Permission(p) }) {
 			granting = append(granting, name)
 		}
 	}
@@ -92,14 +85,6 @@ func (t topic) covers(a auth.Account, protocol string) bool {
 	}
 	return t.fail(exitConfig, "add https://outlook.office.com/"+permissions[protocol]+" to scopes in provider."+a.Provider.Name+", then: postern login "+a.Email,
 		"the scopes are for %s only", strings.Join(slices.Sorted(slices.Values(granting)), " and "))
-}
-
-var identityScopes = []string{"openid", "profile", "email", "offline_access"}
-
-// permission is what scopes are compared by: answers differ from requests in prefix and case.
-func permission(scope string) string {
-	scope = strings.ToLower(strings.TrimRight(scope, "/"))
-	return scope[strings.LastIndexByte(scope, '/')+1:]
 }
 
 // person compares who signed in with who should.

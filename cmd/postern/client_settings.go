@@ -21,6 +21,7 @@ import (
 	"postern/auth"
 	"postern/internal/config"
 	"postern/internal/control"
+	"postern/proxy"
 )
 
 // clientSettings is what the templates in clients/ are filled with.
@@ -166,8 +167,8 @@ func (s *clientSettings) useProvider(p auth.Provider, caFile string) error {
 	for _, m := range []struct {
 		to       *mailServer
 		address  string
-		startTLS bool
-	}{{&s.IMAP, p.IMAP, false}, {&s.SMTP, p.SMTP, !strings.HasSuffix(p.SMTP, ":465")}, {&s.POP3, p.POP3, false}} {
+		protocol proxy.Protocol
+	}{{&s.IMAP, p.IMAP, proxy.IMAP()}, {&s.SMTP, p.SMTP, proxy.SMTP()}, {&s.POP3, p.POP3, proxy.POP3()}} {
 		if m.address == "" {
 			continue
 		}
@@ -175,7 +176,8 @@ func (s *clientSettings) useProvider(p auth.Provider, caFile string) error {
 		if err != nil {
 			return configError(fmt.Errorf("provider %s: %w", p.Name, err), "addresses are host:port")
 		}
-		*m.to = mailServer{Host: host, Port: port, TLS: !m.startTLS, StartTLS: m.startTLS, CAFile: caFile}
+		atOnce := proxy.BeginsWithTLS(m.protocol, m.address)
+		*m.to = mailServer{Host: host, Port: port, TLS: atOnce, StartTLS: !atOnce, CAFile: caFile}
 	}
 	return nil
 }
