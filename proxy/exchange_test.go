@@ -149,6 +149,17 @@ func (c *client) inPieces(rng *rand.Rand, run int, s string) {
 	}
 }
 
+// sawNoSecret fails if a server has received the local password, or if tokens were renewed another number of times.
+func (x *exchange) sawNoSecret(t *testing.T, received [][]byte, renewals int) {
+	t.Helper()
+	if x.accounts.asked != renewals {
+		t.Errorf("%d renewals, want %d", x.accounts.asked, renewals)
+	}
+	for _, b := range received {
+		noSecret(t, 0, b)
+	}
+}
+
 // noSecret fails if what a server received has the local password, as it is or as a SASL message has it.
 func noSecret(t *testing.T, run int, received []byte) {
 	t.Helper()

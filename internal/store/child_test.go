@@ -53,6 +53,19 @@ func child(t *testing.T, name, dir string, args ...string) *exec.Cmd {
 	return cmd
 }
 
+// begin starts the process and returns what it will print.
+func begin(t *testing.T, cmd *exec.Cmd) *bufio.Scanner {
+	t.Helper()
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bufio.NewScanner(out)
+}
+
 // count is the number that the tests keep in a record, beside a token that belongs to it.
 func count(r *Record) int {
 	if r.Token == nil {

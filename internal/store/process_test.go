@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"io/fs"
@@ -59,14 +58,7 @@ func TestKilledWriter(t *testing.T) {
 	durable := 0
 	for range 30 {
 		cmd := child(t, "forever", s.dir)
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		lines := bufio.NewScanner(out)
+		lines := begin(t, cmd)
 		lines.Scan()
 		moment := time.AfterFunc(time.Duration(rand.Int64N(int64(15*time.Millisecond))), func() { cmd.Process.Kill() })
 		for ok := true; ok; ok = lines.Scan() {
@@ -75,7 +67,7 @@ func TestKilledWriter(t *testing.T) {
 			}
 		}
 		moment.Stop()
-		err = cmd.Wait()
+		err := cmd.Wait()
 		if runtime.GOOS != "windows" && cmd.ProcessState.Exited() {
 			t.Fatalf("the writer ended by itself: %v", err)
 		}

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"flag"
@@ -122,21 +121,14 @@ func TestKilledRekey(t *testing.T) {
 			return
 		}
 		cmd := child(t, "rekey", state)
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		lines := bufio.NewScanner(out)
+		lines := begin(t, cmd)
 		lines.Scan()
 		moment := time.AfterFunc(time.Duration(rand.Int64N(int64(150*time.Millisecond))), func() { cmd.Process.Kill() })
 		for lines.Scan() {
 			changes++
 		}
 		moment.Stop()
-		err = cmd.Wait()
+		err := cmd.Wait()
 		if runtime.GOOS != "windows" && cmd.ProcessState.Exited() {
 			t.Fatalf("the process ended by itself: %v", err)
 		}
