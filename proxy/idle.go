@@ -15,7 +15,11 @@ type idleReader struct {
 	got    *buffer
 	err    error
 	parked []byte // without raw, a small buffer that waits in the place of a large one
+	more   bool   // the last read filled parked: the rest is likely there, and is taken in one piece
 }
+
+// parkedSize holds a command or a short response.
+const parkedSize = 512
 
 func newIdleReader(conn net.Conn) *idleReader {
 	r := &idleReader{conn: conn}
@@ -64,8 +68,19 @@ func (r *idleReader) tryRead(fd uintptr) bool {
 }
 
 func (r *idleReader) readParked() (*buffer, error) {
+	if r.more {
+		r.more = false
+		b := getBuffer()
+		n, err := r.conn.Read(b.b[:readSize])
+		if n == 0 {
+			b.release()
+			return nil, err
+		}
+		b.n = n
+		return b, nil
+	}
 	if r.parked == nil {
-		r.parked = make([]byte, 512)
+		r.parked = make([]byte, parkedSize)
 	}
 	n, err := r.conn.Read(r.parked)
 	if n == 0 {
@@ -74,9 +89,7 @@ func (r *idleReader) readParked() (*buffer, error) {
 	b := getBuffer()
 	b.n = copy(b.free(), r.parked[:n])
 	clear(r.parked[:n])
-	if n == len(r.parked) { // more is likely there: take it in the same turn
-		more, _ := r.conn.Read(b.b[b.n:readSize])
-		b.n += more
-	}
+	// Nothing is read on here: where all had come, that would wait for what the peer sends after our answer.
+	r.more = n == parkedSize
 	return b, nil
 }

@@ -71,6 +71,7 @@ func (c *recordConn) arrived(n int) error {
 		if err != nil {
 			return err
 		}
+		c.in.more = false // this has taken what the first read left
 		c.buf.n += more
 	}
 	return nil
