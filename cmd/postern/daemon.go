@@ -34,6 +34,7 @@ type daemon struct {
 	reload   func() error // applies a changed configuration; nil in the demo
 
 	configured atomic.Pointer[config.Listen] // what the listeners come from
+	reloading  sync.Mutex                    // held by one reload at a time
 
 	mu      sync.Mutex // guards what follows
 	open    []*listener

@@ -141,7 +141,7 @@ func (d *daemon) replaceListeners(next []*listener) {
 		}
 	}
 	for _, l := range next {
-		if !slices.Contains(d.open, l) {
+		if !slices.Contains(d.open, l) && d.start != nil { // before run, which will start it
 			d.start(l)
 		}
 	}

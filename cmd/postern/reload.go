@@ -29,6 +29,8 @@ func runReload(ctx context.Context, a *app, args []string) error {
 // reload puts a changed configuration into force: all of it, or with an error nothing. Sessions go on, and
 // on with what they began with.
 func (a *app) reload(d *daemon, m *auth.Manager) (err error) {
+	d.reloading.Lock() // the command and the signal may come together
+	defer d.reloading.Unlock()
 	notifySystemd(systemd.SdNotifyReloading)
 	defer notifySystemd(systemd.SdNotifyReady)
 	defer func() {
