@@ -81,12 +81,8 @@ func runAccountList(ctx context.Context, a *app, args []string) error {
 	}
 	rows := []accountRow{}
 	for _, s := range states {
-		account, err := m.Account(ctx, s.Account)
-		if err != nil {
-			return err
-		}
-		row := accountRow{Account: s.Account, Provider: account.Provider.Name, Flow: account.Flow, Mailbox: account.Mailbox,
-			State: s.State, Passwords: s.Passwords, Declared: account.Declared}
+		row := accountRow{Account: s.Account, Provider: s.Provider, Flow: s.Flow, Mailbox: s.Mailbox,
+			State: s.State, Passwords: s.Passwords, Declared: s.Declared}
 		if !s.TokenExpiry.IsZero() {
 			row.TokenExpiry = &s.TokenExpiry
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -100,10 +101,15 @@ func runPasswordList(ctx context.Context, a *app, args []string) error {
 		}
 	}
 	rows := []passwordRow{}
+	var broken []error // of one account, which keeps no other from being listed
 	for _, email := range emails {
 		passwords, err := m.Passwords(ctx, email)
-		if err != nil {
+		if err != nil && len(args) == 1 {
 			return err
+		}
+		if err != nil {
+			broken = append(broken, fmt.Errorf("%s: %w", email, err))
+			continue
 		}
 		for _, p := range passwords {
 			row := passwordRow{Account: email, ID: p.ID, Label: p.Label, May: mayDo(p), Created: p.Created}
@@ -114,7 +120,7 @@ func runPasswordList(ctx context.Context, a *app, args []string) error {
 		}
 	}
 	if a.o.json {
-		return a.ui.json(rows)
+		return errors.Join(append(broken, a.ui.json(rows))...)
 	}
 	for _, r := range rows {
 		until := ""
@@ -123,7 +129,7 @@ func runPasswordList(ctx context.Context, a *app, args []string) error {
 		}
 		a.ui.print("%-40s %-10s %-20s may %s, since %s%s\n", r.Account, r.ID, r.Label, r.May, r.Created.Local().Format(time.DateOnly), until)
 	}
-	return nil
+	return errors.Join(broken...)
 }
 
 // mayDo says what a password is good for.
