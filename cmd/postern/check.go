@@ -36,7 +36,11 @@ func runCheck(ctx context.Context, a *app, args []string) error {
 		c.only = email
 	}
 	if !a.o.json {
-		c.show = func(f finding) { a.ui.print("%s\n", f) }
+		c.show = func(f finding) {
+			if ctx.Err() == nil { // else it only says that the question was broken off
+				a.ui.print("%s\n", f)
+			}
+		}
 	}
 	c.run(ctx)
 	if ctx.Err() != nil {

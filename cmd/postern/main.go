@@ -69,6 +69,10 @@ func failed(err error, hint string) error {
 }
 
 func exitCode(ctx context.Context, err error) int {
+	// First, because a question that Ctrl-C broke off looks like a trouble of the network.
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return exitInterrupted
+	}
 	if f, ok := errors.AsType[*failure](err); ok {
 		return f.code
 	}
@@ -79,10 +83,6 @@ func exitCode(ctx context.Context, err error) int {
 		case auth.Configuration:
 			return exitConfig
 		}
-		return exitFailed
-	}
-	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		return exitInterrupted
 	}
 	return exitFailed
 }
