@@ -14,6 +14,7 @@ type imapCommands struct {
 	selects bool   // the rest of the line names a mailbox to select
 	idles   bool   // the line begins IDLE
 	plain   bool   // the line is no command that could have a literal
+	stray   bool   // the next line may be an answer to a login that was over before it came
 	left    int64  // octets of a literal still to come
 	head    []byte // the command's beginning, until its name is known
 	held    int    // how many bytes of head came in earlier reads and are not passed on yet
@@ -118,7 +119,11 @@ func (p *passing) decide(start int) error {
 	h := splitHead(p.head)
 	p.tag = append(p.tag[:0], h.tag...)
 	p.refusal = afterLogin(h.name)
+	if p.stray && len(h.name) == 0 && strayAnswer(h.tag) {
+		p.tag, p.refusal = append(p.tag[:0], '*'), "BAD that is no command"
+	}
 	p.forbid = p.refusal != ""
+	p.stray = p.forbid || p.stray && len(h.name) == 0
 	// Where a server sees no literal, what we took for one would be commands that nobody has looked at.
 	p.plain = len(h.name) == 0 || bytes.IndexByte(h.name, '{') >= 0
 	p.selects, p.idles = false, false
@@ -159,6 +164,9 @@ func (p *passing) line() error {
 		p.state, p.left = atGoAhead, noLiteral
 	case ok && !l.sync:
 		p.state, p.left = inLiteral, l.size
+	case ok && p.forbid && l.size <= maxLiteral:
+		// A client that does not wait has sent it already, and it must not be taken for commands.
+		return p.swallowLiteral(l.size)
 	case ok && !p.forbid:
 		p.t.announce(p.tag)
 		p.state, p.left = atGoAhead, l.size
@@ -166,6 +174,17 @@ func (p *passing) line() error {
 		return p.complete()
 	}
 	return nil
+}
+
+// swallowLiteral agrees to the literal of a forbidden command, which ends the line.
+func (p *passing) swallowLiteral(size int64) error {
+	if err := p.flush(p.at); err != nil {
+		return err
+	}
+	if p.left = size; size > 0 {
+		p.state = inLiteral
+	}
+	return p.answer([]byte("+ go ahead\r\n"))
 }
 
 // complete ends a command, and answers one that was swallowed.

@@ -92,8 +92,10 @@ func (r *imapReader) endLine(t *imapTap, forward, answer func([]byte) error) err
 			r.refusal = "NO [TOOBIG] literal too big"
 		}
 	}
+	// A client that does not wait has sent the literal of its second login already.
+	password := afterLogin([]byte(c.name)) != "" && l.size <= maxLiteral
 	switch {
-	case r.refusal != "" && l.sync: // the client waits, and will not send it
+	case r.refusal != "" && l.sync && !password: // the client waits, and will not send it
 		err := answer(c.answered(r.refusal))
 		r.command, r.refusal = r.command[:0], ""
 		return err
@@ -101,10 +103,10 @@ func (r *imapReader) endLine(t *imapTap, forward, answer func([]byte) error) err
 		r.state, r.left = skipsLiteral, l.size
 	default:
 		r.state, r.left = readsLiteral, l.size
-		if l.sync {
-			if err := answer([]byte("+ go ahead\r\n")); err != nil {
-				return err
-			}
+	}
+	if l.sync {
+		if err := answer([]byte("+ go ahead\r\n")); err != nil {
+			return err
 		}
 	}
 	if r.left == 0 {

@@ -15,6 +15,18 @@ func afterLogin(name []byte) (refusal string) {
 	return ""
 }
 
+// strayAnswer says whether a line of one word may be an answer within AUTHENTICATE or AUTH, which holds a password:
+// base64, or the * that breaks it off. A client that does not wait sends it whatever becomes of the command.
+func strayAnswer(word []byte) bool {
+	for _, c := range word {
+		letter := c | 0x20
+		if !('a' <= letter && letter <= 'z' || '0' <= c && c <= '9' || bytes.IndexByte([]byte("+/=*"), c) >= 0) {
+			return false
+		}
+	}
+	return len(word) > 0 && !is(word, "DONE")
+}
+
 func is(name []byte, want string) bool { return bytes.EqualFold(name, []byte(want)) }
 
 const mayOnlyRead = "NO [NOPERM] this local password may only read"

@@ -36,7 +36,7 @@ const (
 var errTapClosed = errors.New("session ended")
 
 func newIMAPTap(refused func(string)) *imapTap {
-	t := &imapTap{refused: refused}
+	t := &imapTap{refused: refused, commands: imapCommands{stray: true}}
 	t.changed.L = &t.mu
 	return t
 }

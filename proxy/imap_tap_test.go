@@ -68,7 +68,7 @@ func TestSecondLoginStaysHere(t *testing.T) {
 		{"b\tLOGIN u TOPSECRET\r\nc NOOP\r\n", "c NOOP\r\n", "b BAD"},
 		{" b LOGIN u TOPSECRET\r\nc NOOP\r\n", "c NOOP\r\n", "b BAD"},
 		{"b LOGIN {1+}\r\nu {9+}\r\nTOPSECRET\r\nc NOOP\r\n", "c NOOP\r\n", "b BAD"},
-		{"b LOGIN {1}\r\nc NOOP\r\n", "c NOOP\r\n", "b BAD"},
+		{"b LOGIN {1}\r\nu {9}\r\nTOPSECRET\r\nc NOOP\r\n", "c NOOP\r\n", "+ go ahead"},
 		{"b AUTHENTICATE PLAIN TOPSECRET\r\nc NOOP\r\n", "c NOOP\r\n", "b BAD"},
 		{"b UNAUTHENTICATE\r\nc NOOP\r\n", "c NOOP\r\n", "b BAD"},
 		{"b COMPRESS DEFLATE\r\nc NOOP\r\n", "c NOOP\r\n", "b NO"},

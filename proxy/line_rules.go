@@ -10,11 +10,11 @@ func smtpAfterLogin(verb []byte) lineRuling {
 	case is(verb, "AUTH"), is(verb, "STARTTLS"):
 		return lineRuling{instead: refusedVerb}
 	case is(verb, "DATA"):
-		return lineRuling{follow: followContent}
+		return lineRuling{known: true, follow: followContent}
 	case is(verb, "BDAT"):
-		return lineRuling{follow: followOctets}
+		return lineRuling{known: true, follow: followOctets}
 	}
-	return lineRuling{}
+	return lineRuling{known: isAny(verb, "HELO", "EHLO", "MAIL", "RCPT", "RSET", "NOOP", "QUIT", "VRFY", "EXPN", "HELP", "ETRN", "BURL")}
 }
 
 func smtpGoodbye(why string) []byte {
@@ -27,7 +27,7 @@ func pop3AfterLogin(verb []byte) lineRuling {
 			return lineRuling{instead: refusedVerb}
 		}
 	}
-	return lineRuling{}
+	return lineRuling{known: isAny(verb, "STAT", "LIST", "RETR", "DELE", "NOOP", "RSET", "QUIT", "TOP", "UIDL", "LAST", "CAPA", "UTF8", "LANG")}
 }
 
 // pop3ReadOnly keeps messages from being deleted, too.

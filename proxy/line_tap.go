@@ -21,6 +21,7 @@ type lineTap struct {
 	bdat  tail   // the line of a BDAT
 	end   int    // how much of CR LF "." CR LF the content ends with
 	what  follow
+	stray bool // the next line may be an answer to a login that was over before it came
 
 	// used by down only
 	lineStart bool
@@ -38,6 +39,7 @@ type lineTap struct {
 type lineRuling struct {
 	instead string // goes upstream in its place
 	follow  follow
+	known   bool // a verb that clients are known to use
 }
 
 // follow says what comes behind a command's line.
@@ -64,7 +66,7 @@ const (
 const maxVerb = 32
 
 func newLineTap(rule func(verb []byte) lineRuling, farewell func(why string) []byte) *lineTap {
-	t := &lineTap{rule: rule, farewell: farewell, lineStart: true}
+	t := &lineTap{rule: rule, farewell: farewell, lineStart: true, stray: true}
 	t.changed.L = &t.mu
 	return t
 }
@@ -101,7 +103,7 @@ func (t *lineTap) up(b []byte, forward, _ func([]byte) error) error {
 			if err := flush(start); err != nil {
 				return err
 			}
-			if err := t.decide(forward, &from, i); err != nil {
+			if err := t.decide(forward, &from, i, b[i] != ' '); err != nil {
 				return err
 			}
 		case inVerbLine, inSwallowed:
@@ -141,9 +143,14 @@ func (t *lineTap) up(b []byte, forward, _ func([]byte) error) error {
 	return flush(len(b))
 }
 
-// decide rules on the verb in head; the line's rest begins at byte i.
-func (t *lineTap) decide(forward func([]byte) error, from *int, i int) error {
-	r := t.rule(verbOf(t.head))
+// decide rules on the verb in head; the line's rest begins at byte i. alone says that no argument follows.
+func (t *lineTap) decide(forward func([]byte) error, from *int, i int, alone bool) error {
+	verb := verbOf(t.head)
+	r := t.rule(verb)
+	if t.stray && alone && !r.known && strayAnswer(verb) {
+		r.instead = refusedVerb
+	}
+	t.stray = r.instead != ""
 	t.what = r.follow
 	t.bdat.n = 0
 	var err error
