@@ -26,8 +26,17 @@ const (
 	young = 10 * time.Second
 )
 
-// hasLife compares by the wall clock, which goes on while a laptop sleeps.
+// mostClockStep is by how much a clock that is right may be set back.
+const mostClockStep = time.Minute
+
+// hasLife compares by the wall clock, which goes on while a laptop sleeps. Of a token that was got when the clock was
+// ahead nobody knows how long it lives.
 func hasLife(t *store.Token, least time.Duration, now time.Time) bool {
+	for _, got := range []time.Time{t.SignedInAt, t.RefreshedAt} {
+		if got.Round(0).Sub(now.Round(0)) > mostClockStep {
+			return false
+		}
+	}
 	return !t.Access.IsZero() && t.Expiry.Round(0).Sub(now.Round(0)) >= least
 }
 
