@@ -32,7 +32,7 @@ func (m *Manager) Adopt(ctx context.Context, email string, refresh Secret, scope
 		case r.Token != nil:
 			return ErrSignedIn
 		}
-		r.Token = &store.Token{Refresh: refresh, Scopes: slices.Clone(scopes), SignedInAt: time.Now().Round(0)}
+		r.Token = new(account.noted(store.Token{Refresh: refresh, Scopes: slices.Clone(scopes), SignedInAt: time.Now().Round(0)}))
 		r.Problem = nil
 		return nil
 	})

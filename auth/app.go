@@ -36,7 +36,8 @@ func (m *Manager) SignInApp(ctx context.Context, email string) error {
 	return s.ended(s.save(ctx, t))
 }
 
-// askAsApp gets a token in place of old. There is never a refresh token.
+// askAsApp gets a token in place of old. A refresh token does not come along; one that a person's sign-in has left
+// stays, in case the flow was changed by mistake.
 func (m *Manager) askAsApp(ctx context.Context, account Account, old *store.Token) (store.Token, *Problem) {
 	scopes := account.appScopes()
 	form := url.Values{"grant_type": {"client_credentials"}, "scope": {strings.Join(scopes, " ")}}
@@ -44,10 +45,10 @@ func (m *Manager) askAsApp(ctx context.Context, account Account, old *store.Toke
 	if p != nil {
 		return store.Token{}, p
 	}
+	got.RefreshToken = ""
 	t := *old
 	t.Scopes = scopes
-	t = take(t, got, before)
-	t.Refresh = Secret{}
+	t = account.noted(take(t, got, before))
 	if t.SignedInAt.IsZero() {
 		t.SignedInAs, t.SignedInAt = "app "+account.ClientID, before
 	} else {

@@ -74,6 +74,7 @@ var ownRows = []row{
 	{key: "wrong-account", class: SignIn, say: "{detail} signed in, but this account is {who}", cure: "sign in as {who}: postern login {account}; or, if that is the same person, set sign_in_as"},
 	{key: "no-refresh-token", class: SignIn, say: "the provider gave access for an hour only: its answer has no refresh token", cure: "let the app registration and the scopes have offline_access, then: postern login {account}"},
 	{key: "scope-missing", class: SignIn, say: "the sign-in does not cover the mailbox: {detail} was not granted", cure: "sign in again and approve everything: postern login {account}"},
+	{key: "other-app", class: SignIn, say: "the stored sign-in is from another app or provider than the account has now", cure: "postern login {account}; or give the account its former client id and provider back"},
 	{key: "not-covered", class: SignIn, say: "the sign-in is not for {detail}", cure: signInAgain},
 	{key: "no-scope-for", class: Configuration, say: "the scopes of {provider} have none for {detail}", cure: "add it to scopes in the provider's table (docs/microsoft.md), then: postern login {account}"},
 	{key: "sign-in-timeout", class: SignIn, say: "nobody signed in in time", cure: startAgain},

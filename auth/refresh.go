@@ -52,6 +52,10 @@ func (r *renewal) change(ctx context.Context, rec *store.Record) error {
 		r.problem = newProblem("not-connected", about{account: r.account})
 		return errHeld
 	}
+	if !r.account.owns(rec.Token) { // signed in with other settings meanwhile
+		r.problem = newProblem("other-app", about{account: r.account})
+		return errHeld
+	}
 	r.found = *rec.Token
 	now := time.Now()
 	if u := r.m.unsavedFor(r.account.Email, rec.Token.Refresh); u != nil {
@@ -96,7 +100,7 @@ func (r *renewal) ask(ctx context.Context, old *store.Token) (store.Token, *Prob
 		return store.Token{}, p
 	}
 	r.m.gaveNext(r.account, got.RefreshToken != "")
-	t := take(*old, got, before)
+	t := r.account.noted(take(*old, got, before))
 	t.RefreshedAt = before
 	return t, nil
 }

@@ -55,7 +55,7 @@ func (s *signIn) keep(ctx context.Context, got answer, asked []string, at time.T
 	if p := s.check(got, asked); p != nil {
 		return p
 	}
-	t := take(store.Token{Scopes: asked, SignedInAs: s.as, SignedInAt: at}, got, at)
+	t := s.account.noted(take(store.Token{Scopes: asked, SignedInAs: s.as, SignedInAt: at}, got, at))
 	return s.save(ctx, t)
 }
 
@@ -162,7 +162,7 @@ const revokeLimit = 10 * time.Second
 // revoke tells the provider that a refresh token is not used any more. The token is forgotten here whatever
 // the provider says, so a failure is only logged.
 func (m *Manager) revoke(ctx context.Context, account Account, t *store.Token) {
-	if t == nil || t.Refresh.IsZero() || account.Provider.RevokeURL == "" {
+	if t == nil || t.Refresh.IsZero() || account.Provider.RevokeURL == "" || !account.owns(t) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, revokeLimit)

@@ -59,6 +59,9 @@ func (m *Manager) status(ctx context.Context, a Account) AccountStatus {
 		}
 		if a, err = m.account(a.Email, rec); err == nil && rec.Token != nil {
 			s.NotCovered = m.notCovered(a, handOut(rec.Token))
+			if !a.owns(rec.Token) {
+				s.State, s.Problem = StateSignInNeeded, newProblem("other-app", about{account: a})
+			}
 		}
 	}
 	if err != nil {

@@ -75,7 +75,8 @@ func (m *Manager) token(ctx context.Context, email string, rejected Secret) (Tok
 		return Token{}, err
 	}
 	now := time.Now()
-	if rec.Token != nil && rec.Token.Access != rejected && isFresh(rec.Token, now) {
+	owned := rec.Token != nil && m.settings.Load().owns(email, rec)
+	if owned && rec.Token.Access != rejected && isFresh(rec.Token, now) {
 		return handOut(rec.Token), nil
 	}
 	account, err := m.account(email, rec)
@@ -84,6 +85,9 @@ func (m *Manager) token(ctx context.Context, email string, rejected Secret) (Tok
 	}
 	if rec.Token == nil {
 		return Token{}, newProblem("not-connected", about{account: account})
+	}
+	if !owned {
+		return Token{}, newProblem("other-app", about{account: account})
 	}
 	if p := m.held(email, rec, now); p != nil {
 		return lastResort(rec.Token, rejected, p)

@@ -49,6 +49,8 @@ type Token struct {
 	Refresh     Secret    // empty where the provider gives none, as for an app
 	Scopes      []string  // granted; empty = the provider did not say
 	SignedInAs  string    // as the provider named who signed in; "" when it did not
+	Provider    string    // who gave them; empty in records of versions that did not note it, as is ClientID
+	ClientID    string    // of the app to which they were given
 	SignedInAt  time.Time
 	RefreshedAt time.Time // zero when there was no refresh since the sign-in
 }

@@ -112,6 +112,8 @@ type sealedToken struct {
 	Expiry          time.Time
 	Scopes          []string `json:",omitempty"`
 	SignedInAs      string
+	Provider        string `json:",omitempty"`
+	ClientID        string `json:",omitempty"`
 	SignedInAt      time.Time
 	RefreshedAt     time.Time
 }
@@ -122,7 +124,7 @@ func encode(r Record) ([]byte, error) {
 	if t := r.Token; t != nil {
 		s.Token = &sealedToken{
 			Access: []byte(t.Access.Reveal()), Refresh: []byte(t.Refresh.Reveal()), Expiry: t.Expiry, Scopes: t.Scopes,
-			SignedInAs: t.SignedInAs, SignedInAt: t.SignedInAt, RefreshedAt: t.RefreshedAt,
+			SignedInAs: t.SignedInAs, Provider: t.Provider, ClientID: t.ClientID, SignedInAt: t.SignedInAt, RefreshedAt: t.RefreshedAt,
 		}
 	}
 	return json.Marshal(s)
@@ -138,7 +140,7 @@ func decode(account string, plain []byte) (Record, error) {
 	if t := s.Token; t != nil {
 		r.Token = &Token{
 			Access: NewSecret(string(t.Access)), Refresh: NewSecret(string(t.Refresh)), Expiry: t.Expiry, Scopes: t.Scopes,
-			SignedInAs: t.SignedInAs, SignedInAt: t.SignedInAt, RefreshedAt: t.RefreshedAt,
+			SignedInAs: t.SignedInAs, Provider: t.Provider, ClientID: t.ClientID, SignedInAt: t.SignedInAt, RefreshedAt: t.RefreshedAt,
 		}
 	}
 	return r, nil

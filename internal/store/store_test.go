@@ -66,7 +66,7 @@ func fullRecord() Record {
 		Passwords: []Password{{ID: "1", Label: "mutt", Hash: "sha256$x", ReadOnly: true, SendOnly: true, Created: at, Expires: at.Add(1)}},
 		Token: &Token{
 			Access: NewSecret("access-token \xff\x00<&>"), Expiry: at.Add(2), Refresh: NewSecret("refresh-token"),
-			Scopes: []string{"a", "b"}, SignedInAs: "ann", SignedInAt: at.Add(3), RefreshedAt: at.Add(4),
+			Scopes: []string{"a", "b"}, SignedInAs: "ann", Provider: "lab", ClientID: "app", SignedInAt: at.Add(3), RefreshedAt: at.Add(4),
 		},
 		Problem: &Problem{Class: "retry", Code: "http-503", Say: "say", Cure: "cure", At: at.Add(5), RetryAt: at.Add(6)},
 	}
@@ -133,7 +133,7 @@ func TestFormatOne(t *testing.T) {
 		`"Created":"2026-11-24T15:00:00.123456789Z"},"Passwords":[{"ID":"1","Label":"mutt","Hash":"sha256$x","ReadOnly":true,` +
 		`"SendOnly":true,"Created":"2026-11-24T15:00:00.123456789Z","Expires":"2026-11-24T15:00:00.12345679Z"}],` +
 		`"Token":{"Access":"YWNjZXNzLXRva2VuIP8APCY+","Refresh":"cmVmcmVzaC10b2tlbg==","Expiry":"2026-11-24T15:00:00.123456791Z",` +
-		`"Scopes":["a","b"],"SignedInAs":"ann","SignedInAt":"2026-11-24T15:00:00.123456792Z",` +
+		`"Scopes":["a","b"],"SignedInAs":"ann","Provider":"lab","ClientID":"app","SignedInAt":"2026-11-24T15:00:00.123456792Z",` +
 		`"RefreshedAt":"2026-11-24T15:00:00.123456793Z"},"Problem":{"Class":"retry","Code":"http-503","Say":"say","Cure":"cure",` +
 		`"At":"2026-11-24T15:00:00.123456794Z","RetryAt":"2026-11-24T15:00:00.123456795Z"}}`
 	got, err := decode(ann, []byte(plain))
