@@ -14,7 +14,11 @@ func runOpen(ctx context.Context, a *app, args []string) error {
 	if err := noArguments(args); err != nil {
 		return err
 	}
-	link, err := control.NewClient(a.stateDir()).Link(ctx)
+	ask := control.NewClient(a.stateDir()).BrowserLink
+	if a.o.noBrowser { // the browser may be another user's, as with sudo
+		ask = control.NewClient(a.stateDir()).Link
+	}
+	link, err := ask(ctx)
 	switch {
 	case errors.Is(err, control.ErrNotRunning):
 		return failed(err, `"postern serve" runs the daemon, which has the page`)

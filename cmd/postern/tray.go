@@ -156,7 +156,7 @@ func (t *tray) startsAtLogin(on bool) bool {
 
 // openPage leads to the web page with all accounts.
 func (t *tray) openPage() {
-	if page, err := t.daemon.Link(t.ctx); err == nil && page != "" {
+	if page, err := t.daemon.BrowserLink(t.ctx); err == nil && page != "" {
 		t.open(page)
 	}
 }

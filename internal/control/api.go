@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strconv"
 )
 
 // API is what the command line asks over the socket. Whoever can open the socket is the user that runs the
@@ -23,8 +24,12 @@ func (s *Server) API() http.Handler {
 	})
 	mux.HandleFunc("POST /v1/connect", s.connect)
 	mux.HandleFunc("POST /v1/audit", s.audit)
-	mux.HandleFunc("POST /v1/open", func(w http.ResponseWriter, _ *http.Request) {
-		link, err := s.Link()
+	mux.HandleFunc("POST /v1/open", func(w http.ResponseWriter, r *http.Request) {
+		user, err := strconv.Atoi(r.URL.Query().Get("user"))
+		if err != nil {
+			user = anyUser
+		}
+		link, err := s.LinkFor(user)
 		if errors.Is(err, ErrNoPage) {
 			err = nil
 		}

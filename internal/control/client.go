@@ -10,6 +10,8 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
+	"strconv"
 	"time"
 )
 
@@ -64,9 +66,14 @@ func (c *Client) Reload(ctx context.Context) error {
 
 // Link asks for an address that opens the web page for one browser, within two minutes; "" when the daemon
 // has no page. ErrNotRunning.
-func (c *Client) Link(ctx context.Context) (string, error) {
+func (c *Client) Link(ctx context.Context) (string, error) { return c.link(ctx, anyUser) }
+
+// BrowserLink is Link for a browser that this process starts: it opens no other user's. ErrNotRunning.
+func (c *Client) BrowserLink(ctx context.Context) (string, error) { return c.link(ctx, os.Getuid()) }
+
+func (c *Client) link(ctx context.Context, user int) (string, error) {
 	var made struct{ URL string }
-	err := c.call(ctx, http.MethodPost, "/v1/open", &made)
+	err := c.call(ctx, http.MethodPost, "/v1/open?user="+strconv.Itoa(user), &made)
 	return made.URL, err
 }
 

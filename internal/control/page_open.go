@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -13,16 +14,24 @@ import (
 var ErrNoPage = errors.New("the web page is off")
 
 // Link returns an address that opens the web page for one browser, within two minutes; ErrNoPage.
-func (s *Server) Link() (string, error) { return s.link(linkLife, false) }
+func (s *Server) Link() (string, error) { return s.LinkFor(anyUser) }
+
+// LinkFor is Link for the browsers of one user of this machine, by the user's number, as far as the system tells whose
+// a browser is: the address is an argument of the browser's process, and every user can see those. ErrNoPage.
+func (s *Server) LinkFor(user int) (string, error) {
+	return s.link(link{until: time.Now().Add(linkLife), user: user})
+}
 
 // StandingLink returns an address that opens the web page for any number of browsers while the daemon runs: for the
 // demo, which nobody can ask for another. ErrNoPage.
-func (s *Server) StandingLink() (string, error) { return s.link(100*365*24*time.Hour, true) }
+func (s *Server) StandingLink() (string, error) {
+	return s.link(link{until: time.Now().AddDate(100, 0, 0), again: true, user: anyUser})
+}
 
-func (s *Server) link(life time.Duration, again bool) (string, error) {
+func (s *Server) link(to link) (string, error) {
 	for _, l := range s.Listeners() {
 		if l.Name == "web" {
-			return "http://" + l.Address + "/open?" + url.Values{"with": {s.visitors.invite(life, again)}}.Encode(), nil
+			return "http://" + l.Address + "/open?" + url.Values{"with": {s.visitors.invite(to)}}.Encode(), nil
 		}
 	}
 	return "", ErrNoPage
@@ -34,7 +43,7 @@ func (s *Server) open(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 		return
 	}
-	cookie, ok := s.visitors.enter(r.URL.Query().Get("with"))
+	cookie, ok := s.visitors.enter(r.URL.Query().Get("with"), userOf(r))
 	switch {
 	case ok:
 		http.SetCookie(w, &http.Cookie{
@@ -43,11 +52,25 @@ func (s *Server) open(w http.ResponseWriter, r *http.Request) {
 		})
 		s.log().Info("web page opened", "remote", remoteHost(r), "audit", true)
 	case s.visitors.of(r) == nil:
-		s.log().Warn("web page refused", "remote", remoteHost(r), "reason", "the link was used before, or is too old", "audit", true)
+		s.log().Warn("web page refused", "remote", remoteHost(r), "reason", "the link was used before, is too old, or is for another user", "audit", true)
 		s.render(w, "denied", http.StatusForbidden, pageData{Title: "This link is used up", Trouble: "A link opens the page once, and for two minutes."})
 		return
 	}
 	http.Redirect(w, r, "/", http.StatusSeeOther)
+}
+
+// userOf is whose process asks; anyUser when the system does not tell.
+func userOf(r *http.Request) int {
+	local, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
+	remote, err := netip.ParseAddrPort(r.RemoteAddr)
+	if !ok || err != nil {
+		return anyUser
+	}
+	at := local.AddrPort()
+	if uid, ok := peerUser(netip.AddrPortFrom(at.Addr().Unmap(), at.Port()), netip.AddrPortFrom(remote.Addr().Unmap(), remote.Port())); ok {
+		return uid
+	}
+	return anyUser
 }
 
 // leave takes the page away from a browser.

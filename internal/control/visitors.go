@@ -27,7 +27,11 @@ type visitors struct {
 type link struct {
 	until time.Time
 	again bool // good for more than one browser
+	user  int  // whose browser it is for; anyUser = no matter whose
 }
+
+// anyUser is no user's id. As that of a visitor it says that the system does not tell.
+const anyUser = -1
 
 // visitor is one browser with a cookie.
 type visitor struct {
@@ -38,7 +42,7 @@ type visitor struct {
 func hashed(token string) [32]byte { return sha256.Sum256([]byte(token)) }
 
 // invite makes the token of a link.
-func (v *visitors) invite(life time.Duration, again bool) string {
+func (v *visitors) invite(l link) string {
 	token := rand.Text()
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -46,15 +50,19 @@ func (v *visitors) invite(life time.Duration, again bool) string {
 		v.links, v.in = map[[32]byte]link{}, map[[32]byte]*visitor{}
 	}
 	makeRoom(v.links, func(l link) time.Time { return l.until })
-	v.links[hashed(token)] = link{until: time.Now().Add(life), again: again}
+	v.links[hashed(token)] = l
 	return token
 }
 
-// enter takes a link's token, which is used up by that, for a cookie.
-func (v *visitors) enter(token string) (cookie string, ok bool) {
+// enter takes a link's token, which is used up by that, for a cookie. A user whom the link is not for does not use it
+// up; root is not kept out, whose process may carry the connection for a browser (WSL).
+func (v *visitors) enter(token string, user int) (cookie string, ok bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	l, ok := v.links[hashed(token)]
+	if ok && l.user != anyUser && user != anyUser && user != 0 && user != l.user {
+		return "", false
+	}
 	if !l.again {
 		delete(v.links, hashed(token))
 	}
