@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/gofrs/flock"
 )
 
 // ErrRunning means that a daemon serves this state directory already.
@@ -28,8 +30,17 @@ func SocketPath(stateDir string) string {
 	return filepath.Join(os.TempDir(), fmt.Sprintf("postern-%d-%s", os.Getuid(), hex.EncodeToString(sum[:8])), "control.sock")
 }
 
+// socket is the daemon's, with the lock that keeps every other daemon from taking its place.
+type socket struct {
+	net.Listener
+	lock *flock.Flock
+}
+
+// Close implements net.Listener. It may be called twice.
+func (s *socket) Close() error { return errors.Join(s.Listener.Close(), s.lock.Unlock()) }
+
 // Listen makes the daemon's socket, for the owner only. The socket that a crashed daemon left is replaced;
-// one that answers is ErrRunning.
+// while a daemon has it, or takes it, it is ErrRunning.
 func Listen(stateDir string) (net.Listener, error) {
 	path := SocketPath(stateDir)
 	dir := filepath.Dir(path)
@@ -41,6 +52,22 @@ func Listen(stateDir string) (net.Listener, error) {
 			return nil, err
 		}
 	}
+	// Two daemons that start together find no socket that answers, and each would remove the other's.
+	lock := flock.New(filepath.Join(dir, "control.lock"), flock.SetPermissions(0o600))
+	if ok, err := lock.TryLock(); err != nil {
+		return nil, err
+	} else if !ok {
+		return nil, ErrRunning
+	}
+	ln, err := listenAt(path)
+	if err != nil {
+		lock.Unlock()
+		return nil, err
+	}
+	return &socket{ln, lock}, nil
+}
+
+func listenAt(path string) (net.Listener, error) {
 	if conn, err := net.DialTimeout("unix", path, time.Second); err == nil {
 		conn.Close()
 		return nil, ErrRunning
