@@ -25,6 +25,7 @@ type imapLogin struct {
 	caps   string                // the last list that the server sent; "" for none yet
 	tags   int                   // given out so far
 	seen   int                   // responses so far
+	octets int                   // of these responses
 	lines  []byte                // untagged responses for the client
 	text   string                // of the tagged OK
 	asked  map[string]*imapReply // the questions of the probe by tag, and their answers
@@ -70,8 +71,11 @@ func (l *imapLogin) blame(lost bool, err error) error {
 	return err
 }
 
-// maxReplies is more than any server sends before it lets us in.
-const maxReplies = 500
+// More than any server sends before it lets us in.
+const (
+	maxReplies     = 500
+	maxReplyOctets = 1 << 20
+)
 
 var errTalksTooMuch = errors.New("upstream sends more than a server does before login")
 
@@ -83,6 +87,9 @@ func (l *imapLogin) next() (imapReply, error) {
 	r, err := readReply(l.w)
 	if err != nil {
 		return r, err
+	}
+	if l.octets += len(r.raw); l.octets > maxReplyOctets {
+		return imapReply{}, errTalksTooMuch
 	}
 	if list := r.capabilities(); list != "" {
 		l.caps = list
