@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -94,7 +93,7 @@ func (d *daemon) run(ctx context.Context) error {
 	if d.socket != nil {
 		serve("control", func() error {
 			defer d.control.Wait()
-			return serveHTTP(ctx, d.socket, d.control.API())
+			return serveHTTP(ctx, d.socket, newHTTP(d.control.API()))
 		})
 	}
 	notifySystemd(systemd.SdNotifyReady)
@@ -111,7 +110,7 @@ func (d *daemon) serve(ctx context.Context, l *listener) error {
 		err = d.proxy.Serve(ctx, l.Listener, l.protocol)
 	} else {
 		d.log.Info("listener ready", "proto", "web", "address", l.Addr().String())
-		err = serveHTTP(ctx, l.Listener, d.control.Page())
+		err = serveHTTP(ctx, l.Listener, newWeb(d.control.Page()))
 	}
 	if l.retired.Load() && errors.Is(err, net.ErrClosed) {
 		return nil
@@ -128,20 +127,4 @@ func (d *daemon) inUse() []string {
 		}
 	}
 	return emails
-}
-
-func serveHTTP(ctx context.Context, ln net.Listener, h http.Handler) error {
-	srv := &http.Server{Handler: h, BaseContext: func(net.Listener) context.Context { return ctx }, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute}
-	stop := context.AfterFunc(ctx, func() {
-		quiet, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-		defer cancel()
-		if srv.Shutdown(quiet) != nil {
-			srv.Close()
-		}
-	})
-	defer stop()
-	if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
 }
