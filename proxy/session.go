@@ -291,7 +291,10 @@ func (s *session) refused(o offer, login auth.Login, err error) refusal {
 	account := login.Account.Email
 	r := s.server.refuse(account, err)
 	s.server.stats.login(s.protocol, int(r.kind))
-	if account == "" {
+	switch {
+	case account == "" && auth.LooksLikePassword(o.user):
+		account = "(a password where the user name belongs)"
+	case account == "":
 		account = printable(o.user)
 	}
 	attrs := []any{"account", account, "password", login.Label, "reason", r.kind.String(), "err", err, "audit", true}
