@@ -49,12 +49,13 @@ func (g *globalOptions) declare(f *flag.FlagSet) {
 // dispatch finds the command and runs it.
 func dispatch(ctx context.Context, u *ui, args []string) error {
 	o := &options{}
-	args, err := parseFlags(newFlagSet("postern", o, nil), args, true)
+	flags := newFlagSet("postern", o, nil)
+	args, err := parseFlags(flags, args, true)
 	if errors.Is(err, flag.ErrHelp) {
 		return help(u, nil)
 	}
 	if err != nil {
-		return usageError(`"postern help" lists the commands`, "%w", err)
+		return usageError(orElse(meantFlag(flags, err), `"postern help" lists the commands`), "%w", err)
 	}
 	if len(args) == 0 {
 		return usageError(`"postern help" lists the commands, "postern demo" shows the program at work`, "no command given")
@@ -63,12 +64,13 @@ func dispatch(ctx context.Context, u *ui, args []string) error {
 	if c == nil {
 		return unknownCommand(args)
 	}
-	rest, err = parseFlags(newFlagSet(c.name, o, c), rest, false)
+	flags = newFlagSet(c.name, o, c)
+	rest, err = parseFlags(flags, rest, false)
 	if errors.Is(err, flag.ErrHelp) {
 		return help(u, strings.Fields(c.name))
 	}
 	if err != nil {
-		return usageError("postern help "+c.name, "%s: %w", c.name, err)
+		return usageError(orElse(meantFlag(flags, err), "postern help "+c.name), "%s: %w", c.name, err)
 	}
 	a := &app{ui: u, o: o, renewals: make(chan struct{}, renewAtOnce)}
 	defer a.close()
@@ -125,6 +127,9 @@ func unknownCommand(args []string) error {
 	}
 	if len(under) > 0 {
 		return usageError("one of "+strings.Join(under, ", "), "%s: which one", args[0])
+	}
+	if meant := meantCommand(args); meant != "" {
+		return usageError("did you mean \"postern "+meant+"\"?", "unknown command %q", args[0])
 	}
 	return usageError(`"postern help" lists the commands`, "unknown command %q", args[0])
 }

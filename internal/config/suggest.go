@@ -6,8 +6,16 @@ import (
 	"strings"
 )
 
-// suggestion is ` (did you mean "x"?)` for the known word that is most like word, or "" when none is.
+// suggestion is ` (did you mean "x"?)` with the Nearest, or "" when there is none.
 func suggestion(word string, known []string) string {
+	if best := Nearest(word, known); best != "" {
+		return fmt.Sprintf(" (did you mean %q?)", best)
+	}
+	return ""
+}
+
+// Nearest is the known word that is most like word, whatever its case; "" when none is.
+func Nearest(word string, known []string) string {
 	best, least := "", max(2, len(word)/3)+1
 	for _, k := range slices.Sorted(slices.Values(known)) {
 		d := distance(strings.ToLower(word), k)
@@ -19,10 +27,7 @@ func suggestion(word string, known []string) string {
 			best, least = k, d
 		}
 	}
-	if best == "" {
-		return ""
-	}
-	return fmt.Sprintf(" (did you mean %q?)", best)
+	return best
 }
 
 // distance counts the letters to insert, remove, replace or swap with their neighbour that make a into b
