@@ -188,15 +188,7 @@ func (m *Manager) Accounts(ctx context.Context) ([]Account, error) {
 // For an account that was added before it changes the settings and keeps passwords and tokens, but it does
 // not carry the tokens of one app or provider to another: log out first. The error is a *Problem.
 func (m *Manager) AddAccount(ctx context.Context, a Account) error {
-	a.Email = strings.TrimSpace(a.Email)
-	if err := checkAddress(a.Email); err != nil {
-		return err
-	}
-	a.Email = addressKey(a.Email)
-	if _, declared := m.settings.Load().declared[a.Email]; declared {
-		return newProblem("declared", about{account: a})
-	}
-	full, err := m.complete(a)
+	a, full, err := m.addable(a)
 	if err != nil {
 		return err
 	}
@@ -215,6 +207,27 @@ func (m *Manager) AddAccount(ctx context.Context, a Account) error {
 		r.Settings = &settings
 		return nil
 	})
+}
+
+// CheckAccount returns what AddAccount would say of the account itself. It touches nothing.
+func (m *Manager) CheckAccount(a Account) error {
+	_, _, err := m.addable(a)
+	return err
+}
+
+// addable returns the account under its own name, and with all that it leaves to its provider. The error is a
+// *Problem.
+func (m *Manager) addable(a Account) (own, full Account, err error) {
+	a.Email = strings.TrimSpace(a.Email)
+	if err := checkAddress(a.Email); err != nil {
+		return a, a, err
+	}
+	a.Email = addressKey(a.Email)
+	if _, declared := m.settings.Load().declared[a.Email]; declared {
+		return a, a, newProblem("declared", about{account: a})
+	}
+	full, err = m.complete(a)
+	return a, full, err
 }
 
 // RemoveAccount removes an account that was added by command, with its tokens and local passwords, or what is

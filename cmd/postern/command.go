@@ -26,7 +26,7 @@ type options struct {
 
 	addr, provider, clientID, tenant, flow, mailbox, signInAs string
 	clientSecretFile, clientCertificate, clientKey            string
-	label, expires, format, bundle                            string
+	label, expires, format, bundle, key                       string
 	json, device, noBrowser, all, choose, readOnly, sendOnly  bool
 	tokenHelper, overTLS, tunnel, dryRun, password            bool
 	system, force, noStart                                    bool

@@ -161,6 +161,8 @@ func (a *app) flagValues(f *flag.Flag) []candidate {
 		}
 		slices.Sort(names)
 		return wordsOf(slices.Compact(names)...)
+	case "key":
+		return wordsOf("file", "keyring", "credential")
 	case "format":
 		return wordsOf("raw", "xoauth2", "oauthbearer", "json")
 	case "log-level":

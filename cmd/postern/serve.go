@@ -31,7 +31,7 @@ func runServe(ctx context.Context, a *app, args []string) error {
 		return err
 	}
 	d := newDaemon(m, &proxy.Server{Settings: settings}, log)
-	d.control.Key = a.keyPlace()
+	d.control.Key = a.keyPlace
 	d.control.Recent = &a.recent
 	defer d.close()
 	if err := d.openSocket(a.stateDir()); err != nil {

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"postern/auth"
+	"postern/internal/store"
 )
 
 func setupFlags(f *flag.FlagSet, o *options) {
@@ -19,6 +20,7 @@ func setupFlags(f *flag.FlagSet, o *options) {
 	f.StringVar(&o.tenant, "tenant", "", "directory to sign in to, when the provider's default is not yours")
 	f.StringVar(&o.label, "label", "", "which program the local password is for")
 	f.StringVar(&o.forClient, "client", "", "the mail program to print settings for")
+	f.StringVar(&o.key, "key", "", "`PLACE` of the key that protects the tokens: file, keyring or credential")
 	f.BoolVar(&o.device, "device", false, "sign in on another device")
 	f.BoolVar(&o.noBrowser, "no-browser", false, "do not open a browser")
 	f.BoolVar(&o.yes, "yes", false, "ask nothing: take the usual answer to every question")
@@ -33,21 +35,28 @@ type setup struct {
 	account auth.Account
 	known   bool // the account was there before
 	label   string
-	another bool // a local password is to be made
+	another bool            // a local password is to be made
+	key     store.KeySource // where it is to be; nil = where it is, or where it usually is
 }
 
 func runSetup(ctx context.Context, a *app, args []string) error {
 	if len(args) > 1 {
 		return usageError("", "unexpected argument %q", args[1])
 	}
-	m, err := a.accounts()
+	if _, err := a.config(); err != nil {
+		return err
+	}
+	s := &setup{app: a, asks: a.ui.canAsk() && !a.o.yes}
+	err := s.keyFlag(ctx)
+	if err == nil {
+		s.m, err = a.accounts()
+	}
 	if err != nil {
 		return err
 	}
-	s := &setup{app: a, m: m, asks: a.ui.canAsk() && !a.o.yes}
 	for _, step := range []func(context.Context) error{
 		func(ctx context.Context) error { return s.address(ctx, args) },
-		s.settings, s.localPassword, s.save, s.signIn, s.results,
+		s.settings, s.localPassword, s.askKey, s.save, s.signIn, s.results,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -242,11 +251,17 @@ func (s *setup) save(ctx context.Context) error {
 		want.Tenant = orElse(s.o.tenant, want.Tenant)
 		want.Provider.Name = orElse(s.o.provider, want.Provider.Name)
 		if want.ClientID == s.account.ClientID && want.Tenant == s.account.Tenant && want.Provider.Name == s.account.Provider.Name {
-			return nil
+			return s.chooseKey(ctx)
 		}
 		if err := checkClientID(want.Provider.Name, want.ClientID); err != nil {
 			return usageError("docs/microsoft.md says how to get one", "--client-id: %w", err)
 		}
+	}
+	if err := s.m.CheckAccount(want); err != nil {
+		return err
+	}
+	if err := s.chooseKey(ctx); err != nil {
+		return err
 	}
 	if err := s.m.AddAccount(ctx, want); err != nil {
 		return err
@@ -303,83 +318,4 @@ func (s *setup) sayAboutConsent() {
 	}
 	s.ui.say("if the sign-in ends at \"Need admin approval\", press Ctrl-C here and send this to your administrator:\n\n%s",
 		letterToAdmin(p, s.account.Email, s.account.Tenant, s.account.ClientID))
-}
-
-// results prints what the mail client needs: the password first and alone on its line, then the settings.
-func (s *setup) results(ctx context.Context) error {
-	if s.another {
-		password, made, err := s.m.AddPassword(ctx, s.account.Email, auth.NewPassword{Label: s.label})
-		if err != nil {
-			return err
-		}
-		s.ui.say("local password %s for %s, user name %s (shown once):", made.ID, made.Label, s.account.Email)
-		s.ui.print("%s\n", password.Reveal())
-	}
-	if err := s.printClient(ctx); err != nil {
-		return err
-	}
-	if st, err := s.status(ctx); err == nil && st.Running {
-		s.ui.say("the daemon runs: your mail client can connect now")
-	} else {
-		s.ui.say("next: postern serve, or postern service install to have it start by itself")
-	}
-	return nil
-}
-
-// printClient prints the settings of the wanted client, or what to enter in any.
-func (s *setup) printClient(ctx context.Context) error {
-	if s.o.forClient == "" {
-		return s.printSettings(ctx)
-	}
-	p, err := findClient(s.o.forClient)
-	if err != nil {
-		return err
-	}
-	settings, err := s.clientSettings(ctx, p, []string{s.account.Email})
-	if err != nil {
-		s.ui.say("no settings for %s yet: %v; %s", p.name, err, hint(err))
-		return s.printSettings(ctx)
-	}
-	text, err := p.settings(settings)
-	if err != nil {
-		return err
-	}
-	s.ui.print("%s", text)
-	if p.goes != "" {
-		s.ui.say("these go to: %s", p.goes)
-	}
-	if p.note != "" {
-		s.ui.say("%s", settings.say(p.note))
-	}
-	return nil
-}
-
-// printSettings says what to enter in a client that Postern has no ready settings for.
-func (s *setup) printSettings(ctx context.Context) error {
-	st, err := s.status(ctx)
-	if err != nil {
-		return err
-	}
-	at := map[string]string{"IMAP": s.cfg.Listen.IMAP, "IMAPS": s.cfg.Listen.IMAPS, "SMTP": s.cfg.Listen.SMTP, "POP3": s.cfg.Listen.POP3}
-	for _, l := range st.Listeners {
-		at[strings.ToUpper(l.Name)] = l.Address
-	}
-	for _, name := range []string{"IMAP", "IMAPS", "SMTP", "POP3"} {
-		if host, port, err := net.SplitHostPort(at[name]); err == nil {
-			s.ui.print("%-5s server %s, port %s, %s\n", name, host, port, s.protection(name))
-		}
-	}
-	s.ui.print("user  %s\n", s.account.Email)
-	s.ui.print("login password, not OAuth2\n")
-	return nil
-}
-
-func (s *setup) protection(name string) string {
-	switch {
-	case name == "IMAPS":
-		return "TLS"
-	case s.cfg.Listen.TLS():
-		return "STARTTLS"
-	}
-	return "no encryption (it is this machine)"
 }

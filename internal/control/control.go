@@ -50,7 +50,7 @@ type Server struct {
 	Accounts  Accounts
 	Sessions  Sessions
 	Version   string
-	Key       string // where the key that protects the tokens is, for people
+	Key       func() string // where the key that protects the tokens is, for people; nil does not say
 	Listeners func() []Listener
 	Reload    func() error // puts a changed configuration into force
 	Log       *slog.Logger // nil discards

@@ -76,8 +76,12 @@ func (s *Server) status(ctx context.Context) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
+	var key string
+	if s.Key != nil {
+		key = s.Key()
+	}
 	return Status{
-		Running: true, Version: s.Version, PID: os.Getpid(), Started: known(s.Started), Listeners: s.Listeners(), Key: s.Key,
+		Running: true, Version: s.Version, PID: os.Getpid(), Started: known(s.Started), Listeners: s.Listeners(), Key: key,
 		Accounts: ListAccounts(states, s.Sessions.Sessions()),
 	}, nil
 }

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 )
@@ -43,58 +42,4 @@ func (f *File) Unfinished() string {
 		}
 	}
 	return ""
-}
-
-// Choose says where the key of a new store will be, before there is one: of a source that ParseSource returned,
-// for `postern setup`. It asks the source once, so that one that is out of reach is not chosen. Another choice
-// can replace it while there is no key; then Move is the way. ErrUnavailable.
-func Choose(ctx context.Context, state string, to KeySource) error {
-	return choose(ctx, state, to, newRing())
-}
-
-func choose(ctx context.Context, state string, to KeySource, r *ring) error {
-	f, err := openDir(state, r)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	c := f.key.source.(*chosen)
-	p, err := c.own(to)
-	if err != nil {
-		return err
-	}
-	l, err := f.lockKey(ctx)
-	if err != nil {
-		return err
-	}
-	defer l.remove()
-	now, err := c.read()
-	if err != nil {
-		return err
-	}
-	if now.key.line(c.state) == p.line(c.state) {
-		if now.stated {
-			return nil
-		}
-		return c.write(now)
-	}
-	empty, err := f.empty()
-	if err != nil {
-		return fmt.Errorf("store %s: %w; %s", f.dir, err, cure(err))
-	}
-	switch _, err := now.key.Key(ctx, false); {
-	case err == nil || !empty:
-		return fmt.Errorf("the key of the store is in the %s already; \"postern store move\" moves it", now.key.Describe())
-	case !errors.Is(err, ErrUnavailable):
-		return err
-	}
-	return c.begin(ctx, p)
-}
-
-// begin makes p the place of a key that is not yet made, if it can be reached.
-func (c *chosen) begin(ctx context.Context, p place) error {
-	if err := vacant(ctx, p); err != nil {
-		return err
-	}
-	return c.write(choice{key: p})
 }
