@@ -42,10 +42,12 @@ func TestMain(m *testing.M) {
 //	browser AS                makes the system's browser one in which AS sits
 //	daemon [ARGS…]            starts postern ARGS… serve, waits until it listens, sets $IMAP, $WEB, and $SMTP and $POP3 if they are on
 //	hangup                    SIGHUP to the daemon; waits until it has reloaded
-//	stop                      SIGTERM to the daemon; its output goes to daemon.log; must exit 0
+//	finish                    SIGTERM to the daemon; its output goes to daemon.log; must exit 0
 //	kill                      SIGKILL to the daemon
 //	imap SEND EXPECT …        a new connection to $IMAP: each SEND is answered by a line that begins with EXPECT
-//	smtp SEND EXPECT …        the same at $SMTP and $POP3
+//	hold NAME SEND EXPECT …   the same, and the connection stays; more of it with the same NAME
+//	gone NAME EXPECT          the held connection brings this line, and ends
+//	smtp SEND EXPECT …        the same as imap, at $SMTP and $POP3
 //	pop3 SEND EXPECT …
 //	listen NAME               takes a free port and sets $NAME
 //	upstream FAULT            makes the stand-in fail: revoke, expire, …
@@ -72,8 +74,8 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": cmdExits, "outlook": cmdOutlook, "signin": cmdSignIn, "browser": cmdBrowser, "daemon": cmdDaemon,
 			"readpw": cmdReadPassword, "truncate": cmdTruncate, "replace": cmdReplace,
-			"hangup": cmdHangup, "stop": cmdStop, "kill": cmdKill, "imap": cmdIMAP, "smtp": cmdSMTP, "pop3": cmdPOP3, "listen": cmdListen, "upstream": cmdUpstream,
-			"app": cmdApp, "firstfail": cmdFirstFail,
+			"hangup": cmdHangup, "finish": cmdFinish, "kill": cmdKill, "imap": cmdIMAP, "smtp": cmdSMTP, "pop3": cmdPOP3, "listen": cmdListen, "upstream": cmdUpstream,
+			"hold": cmdHold, "gone": cmdGone, "app": cmdApp, "firstfail": cmdFirstFail,
 		},
 	})
 }
@@ -84,6 +86,8 @@ type world struct {
 	outlook *emulator.Emulator
 	daemon  *exec.Cmd
 	log     *os.File
+	said    chan struct{} // closed when all that the daemon says is in log
+	held    map[string]*mailClient
 }
 
 type worldKey struct{}
@@ -204,12 +208,17 @@ func cmdDaemon(ts *testscript.TestScript, neg bool, args []string) {
 		cmd.Process.Kill()
 		cmd.Wait()
 	})
-	found := make(chan []string, 10)
+	found, said := make(chan []string, 10), make(chan struct{})
+	w.said = said
 	go func() {
+		defer close(said)
 		lines := bufio.NewScanner(io.TeeReader(stderr, w.log))
 		for lines.Scan() {
 			if m := ready.FindStringSubmatch(lines.Text()); m != nil {
-				found <- m
+				select {
+				case found <- m:
+				default: // a reload's, for which nobody waits
+				}
 			}
 		}
 		close(found)
@@ -246,9 +255,10 @@ func cmdHangup(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Fatalf("the daemon did not reload:\n%s", ts.ReadFile("daemon.log"))
 }
 
-func cmdStop(ts *testscript.TestScript, neg bool, args []string) {
+func cmdFinish(ts *testscript.TestScript, neg bool, args []string) {
 	w := worldOf(ts)
 	ts.Check(w.daemon.Process.Signal(syscall.SIGTERM))
+	<-w.said // before Wait, which closes the pipe
 	if err := w.daemon.Wait(); err != nil {
 		ts.Fatalf("the daemon ended with %v:\n%s", err, ts.ReadFile("daemon.log"))
 	}
@@ -258,47 +268,6 @@ func cmdKill(ts *testscript.TestScript, neg bool, args []string) {
 	w := worldOf(ts)
 	ts.Check(w.daemon.Process.Kill())
 	w.daemon.Wait()
-}
-
-func cmdIMAP(ts *testscript.TestScript, neg bool, args []string) { talk(ts, "IMAP", "* OK", args) }
-func cmdSMTP(ts *testscript.TestScript, neg bool, args []string) { talk(ts, "SMTP", "220 ", args) }
-func cmdPOP3(ts *testscript.TestScript, neg bool, args []string) { talk(ts, "POP3", "+OK", args) }
-
-// talk plays a client, whose lines may have \n in them. What is expected may come after other lines, but not after
-// the answer: an IMAP line with the tag, the last line of an SMTP reply, POP3's -ERR.
-func talk(ts *testscript.TestScript, protocol, greeting string, args []string) {
-	conn, err := net.Dial("tcp", ts.Getenv(protocol))
-	ts.Check(err)
-	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(30 * time.Second))
-	br := bufio.NewReader(conn)
-	expect := func(prefix string) {
-		for {
-			line, err := br.ReadString('\n')
-			if err != nil {
-				ts.Fatalf("waiting for %q: %v", prefix, err)
-			}
-			ts.Logf("S: %s", strings.TrimSpace(line))
-			tag, _, _ := strings.Cut(prefix, " ")
-			isAnswer := map[string]bool{
-				"IMAP": tag != "*" && strings.HasPrefix(line, tag+" "),
-				"SMTP": len(line) > 3 && line[3] != '-',
-				"POP3": strings.HasPrefix(line, "-ERR"),
-			}[protocol]
-			found := strings.HasPrefix(line, prefix)
-			if isAnswer && !found {
-				ts.Fatalf("got %q, want %q", line, prefix)
-			}
-			if found && (isAnswer || protocol != "SMTP") {
-				return
-			}
-		}
-	}
-	expect(greeting)
-	for i := 0; i+1 < len(args); i += 2 {
-		fmt.Fprintf(conn, "%s\r\n", strings.ReplaceAll(args[i], `\n`, "\r\n"))
-		expect(args[i+1])
-	}
 }
 
 func cmdListen(ts *testscript.TestScript, neg bool, args []string) {
