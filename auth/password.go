@@ -19,8 +19,10 @@ var ErrWrongPassword = errors.New("wrong user name or password")
 // Login is what a local password opens.
 type Login struct {
 	Account            Account
-	Label              string // of the password
-	ReadOnly, SendOnly bool   // what the password is limited to
+	PasswordID         string    // "" when the configuration declares the password
+	Label              string    // of the password
+	ReadOnly, SendOnly bool      // what the password is limited to
+	Expires            time.Time // of the password; zero = never
 }
 
 // NewPassword asks for a local password.
@@ -78,7 +80,8 @@ func (m *Manager) CheckPassword(ctx context.Context, user string, password Secre
 	if err != nil {
 		return Login{}, err
 	}
-	return Login{Account: account, Label: found.Label, ReadOnly: found.ReadOnly, SendOnly: found.SendOnly}, nil
+	return Login{Account: account, PasswordID: found.ID, Label: found.Label, ReadOnly: found.ReadOnly, SendOnly: found.SendOnly,
+		Expires: found.Expires}, nil
 }
 
 // candidates are the passwords that could be meant; those still good come first, so that one that was made
@@ -185,12 +188,12 @@ func (m *Manager) Passwords(ctx context.Context, email string) ([]PasswordInfo, 
 }
 
 // RevokePassword takes a local password back; it is named by its ID, or by its label when no other has the same.
-// ErrUnknownAccount; a *Problem when the store fails; otherwise the error says that no password, or more than one, has
-// that name.
-func (m *Manager) RevokePassword(ctx context.Context, email, idOrLabel string) error {
+// It returns what it took; sessions that it has opened go on until proxy.Server.EndPassword. ErrUnknownAccount; a
+// *Problem when the store fails; otherwise the error says that no password, or more than one, has that name.
+func (m *Manager) RevokePassword(ctx context.Context, email, idOrLabel string) (PasswordInfo, error) {
 	email = addressKey(email)
 	if _, err := m.record(ctx, email); err != nil {
-		return err
+		return PasswordInfo{}, err
 	}
 	var was store.Password
 	err := m.update(ctx, email, func(r *store.Record) error {
@@ -202,10 +205,11 @@ func (m *Manager) RevokePassword(ctx context.Context, email, idOrLabel string) e
 		r.Passwords = slices.Delete(r.Passwords, i, i+1)
 		return nil
 	})
-	if err == nil {
-		m.log.Info("password revoked", "account", email, "password", was.Label, "id", was.ID, "audit", true)
+	if err != nil {
+		return PasswordInfo{}, err
 	}
-	return err
+	m.log.Info("password revoked", "account", email, "password", was.Label, "id", was.ID, "audit", true)
+	return infoOf(was), nil
 }
 
 func findPassword(all []store.Password, idOrLabel string) (int, error) {

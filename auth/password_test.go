@@ -67,10 +67,10 @@ func TestSeveralPasswords(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if err := f.RevokePassword(t.Context(), ann, second.ID); err != nil {
+	if was, err := f.RevokePassword(t.Context(), ann, second.ID); err != nil || was.ID != second.ID || was.Label != second.Label {
 		t.Fatal(err)
 	}
-	if err := f.RevokePassword(t.Context(), ann, "phone"); err != nil {
+	if _, err := f.RevokePassword(t.Context(), ann, "phone"); err != nil {
 		t.Fatal(err)
 	}
 	for _, p := range []Secret{two, three} {
@@ -80,7 +80,7 @@ func TestSeveralPasswords(t *testing.T) {
 	}
 	f.addPassword(NewPassword{})
 	for _, name := range []string{usualLabel, "phone", ""} {
-		if err := f.RevokePassword(t.Context(), ann, name); err == nil {
+		if _, err := f.RevokePassword(t.Context(), ann, name); err == nil {
 			t.Errorf("revoked %q", name)
 		}
 	}
@@ -246,7 +246,7 @@ func TestPasswordOfNobody(t *testing.T) {
 	if _, _, err := f.AddPassword(t.Context(), "bob@example.com", NewPassword{}); !errors.Is(err, ErrUnknownAccount) {
 		t.Error(err)
 	}
-	if err := f.RevokePassword(t.Context(), "bob@example.com", "x"); !errors.Is(err, ErrUnknownAccount) {
+	if _, err := f.RevokePassword(t.Context(), "bob@example.com", "x"); !errors.Is(err, ErrUnknownAccount) {
 		t.Error(err)
 	}
 	if list, _ := f.store.List(t.Context()); len(list) != 0 {

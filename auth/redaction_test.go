@@ -72,7 +72,8 @@ func TestNothingShowsASecret(t *testing.T) {
 	_, err = f.Token(ctx, ann)
 	hear(err)
 	f.id.usual = f.id.grant
-	hear(f.RevokePassword(ctx, ann, info.ID))
+	_, err = f.RevokePassword(ctx, ann, info.ID)
+	hear(err)
 	hear(f.Logout(ctx, ann))
 
 	states, err := f.Status(ctx)

@@ -28,6 +28,7 @@ type fakeAccounts struct {
 	tokens  int
 	age     time.Duration // how old a token from Token looks
 	fail    error
+	check   func(auth.Login) (auth.Login, error) // the last word about a right password; nil = yes
 }
 
 const (
@@ -36,12 +37,22 @@ const (
 )
 
 func (f *fakeAccounts) CheckPassword(_ context.Context, user string, password auth.Secret) (auth.Login, error) {
+	login, err := f.login(user, password)
+	if err == nil && f.check != nil {
+		return f.check(login)
+	}
+	return login, err
+}
+
+func (f *fakeAccounts) login(user string, password auth.Secret) (auth.Login, error) {
 	if strings.EqualFold(user, fakeUser) {
 		switch password.Reveal() {
 		case fakePassword:
 			return auth.Login{Account: f.account, Label: "test"}, nil
+		case "known":
+			return auth.Login{Account: f.account, PasswordID: "id-known", Label: "known"}, nil
 		case "reader":
-			return auth.Login{Account: f.account, Label: "backup", ReadOnly: true}, nil
+			return auth.Login{Account: f.account, PasswordID: "id-reader", Label: "backup", ReadOnly: true}, nil
 		case "sender":
 			return auth.Login{Account: f.account, Label: "scanner", SendOnly: true}, nil
 		}

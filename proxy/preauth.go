@@ -54,6 +54,7 @@ func (s *session) preauth(ctx context.Context, account auth.Account, take func()
 	ctx, cancel := s.beginLogin(ctx)
 	defer cancel(nil)
 	login := auth.Login{Account: account, Label: "tunnel"}
+	s.server.registry.claim(s, login, 0)
 	up, err := s.goUp(ctx, login)
 	if ctx.Err() != nil && err == nil {
 		up.close()

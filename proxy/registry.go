@@ -9,11 +9,12 @@ import (
 
 // registry knows the sessions under way.
 type registry struct {
-	mu    sync.Mutex // guards everything that follows
-	last  uint64
-	live  map[uint64]*session
-	past  int64 // sessions that have ended, and their bytes
-	ended [len(protocolNames)]carriedBytes
+	mu      sync.Mutex // guards everything that follows
+	last    uint64
+	live    map[uint64]*session
+	past    int64 // sessions that have ended, and their bytes
+	ended   [len(protocolNames)]carriedBytes
+	revoked uint64 // how many times a local password was taken back
 }
 
 // add gives the session its number.
@@ -49,11 +50,41 @@ func (r *registry) work() int64 {
 	return n
 }
 
-// loggedIn records whose session it is, and what knows what it does.
-func (r *registry) loggedIn(s *session, login auth.Login, t tap) {
+// revocations is what claim wants to know of the time before the password was checked.
+func (r *registry) revocations() uint64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s.account, s.label, s.tap = login.Account.Email, login.Label, t
+	return r.revoked
+}
+
+// passwordGone makes logins look again that are looking at a local password now.
+func (r *registry) passwordGone() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.revoked++
+}
+
+// claim records whose session it is going to be, so that it can be ended on the way. It is false when a local
+// password was taken back since seen: it may have been this one.
+func (r *registry) claim(s *session, login auth.Login, seen uint64) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s.account, s.label, s.password = login.Account.Email, login.Label, login.PasswordID
+	return r.revoked == seen
+}
+
+// disclaim is for a session that did not get upstream.
+func (r *registry) disclaim(s *session) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s.account, s.label, s.password = "", "", ""
+}
+
+// loggedIn records what knows what the session does, and makes it one that is shown.
+func (r *registry) loggedIn(s *session, t tap) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s.tap = t
 }
 
 func (r *registry) list() []SessionInfo {
@@ -62,11 +93,10 @@ func (r *registry) list() []SessionInfo {
 	infos := make([]SessionInfo, 0, len(r.live))
 	for _, s := range r.live {
 		info := SessionInfo{
-			ID: s.id, Protocol: s.protocol.name(), Account: s.account, Password: s.label,
-			Remote: s.remote, Since: s.since, Up: s.up.Load(), Down: s.down.Load(),
+			ID: s.id, Protocol: s.protocol.name(), Remote: s.remote, Since: s.since, Up: s.up.Load(), Down: s.down.Load(),
 		}
 		if s.tap != nil {
-			info.Doing = s.tap.doing()
+			info.Account, info.Password, info.Doing = s.account, s.label, s.tap.doing()
 		}
 		infos = append(infos, info)
 	}

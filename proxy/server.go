@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"strings"
 	"sync"
 	"time"
 )
@@ -116,9 +115,3 @@ func (s *Server) Sessions() []SessionInfo { return s.registry.list() }
 // Work is a number that grows with every session and every byte that the server has carried, for who wants
 // to know whether it has anything to do. Any goroutine may call it.
 func (s *Server) Work() int64 { return s.registry.work() }
-
-// EndSessions says goodbye to the live sessions of an account, as `postern logout` asks, and returns how many there
-// were. why is what the clients are told. It does not wait. Any goroutine may call it.
-func (s *Server) EndSessions(account string, why error) int {
-	return s.registry.end(why, func(ses *session) bool { return strings.EqualFold(ses.account, account) })
-}

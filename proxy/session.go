@@ -28,8 +28,9 @@ type session struct {
 
 	// guarded by registry.mu
 	id             uint64
-	account, label string
-	tap            tap
+	account, label string // once the local password is known, and of the password
+	password       string // its ID
+	tap            tap    // nil before the login has come to a relay
 
 	mu     sync.Mutex              // guards what follows
 	cancel context.CancelCauseFunc // ends the login; nil before and after it
@@ -67,6 +68,10 @@ func (s *session) run(ctx context.Context) {
 }
 
 func (s *session) runRelay(job *relayJob) {
+	if !job.expires.IsZero() {
+		timer := time.AfterFunc(time.Until(job.expires), func() { s.server.revoke(errPasswordExpired, func(other *session) bool { return other == s }) })
+		defer timer.Stop()
+	}
 	why := job.relay.run(job.earlyUp, job.earlyDown)
 	s.log().Info("session ended", "account", s.account, "dur", time.Since(s.since).Round(time.Millisecond),
 		"up", s.up.Load(), "down", s.down.Load(), "why", why.Error())
@@ -114,6 +119,7 @@ func (s *session) beginRelay(r *relay) {
 type relayJob struct {
 	relay              *relay
 	earlyUp, earlyDown []byte
+	expires            time.Time // when the session has to end; zero = never
 }
 
 // login leads a client from the greeting to a relay; nil when it did not get there.
@@ -240,16 +246,32 @@ var errTooManyFailures = errors.New("too many refused logins")
 
 // enter checks the local password and logs in upstream.
 func (s *session) enter(ctx context.Context, o offer) (auth.Login, *upstream, error) {
-	login, err := s.checkPassword(ctx, o)
+	login, err := s.checkClaim(ctx, o)
 	if err != nil {
 		return auth.Login{}, nil, err
 	}
 	s.server.waiting.leave(s)
-	if err := s.protocol.allows(login); err != nil {
-		return login, nil, err
+	var up *upstream
+	if err = s.protocol.allows(login); err == nil {
+		up, err = s.goUp(ctx, login)
 	}
-	up, err := s.goUp(ctx, login)
+	if err != nil {
+		s.server.registry.disclaim(s)
+	}
 	return login, up, err
+}
+
+// checkClaim checks the local password, and again when one was taken back meanwhile: whoever ends the sessions
+// of that one could not know that this is going to be one.
+func (s *session) checkClaim(ctx context.Context, o offer) (auth.Login, error) {
+	for {
+		seen := s.server.registry.revocations()
+		login, err := s.checkPassword(ctx, o)
+		if err != nil || s.server.registry.claim(s, login, seen) {
+			return login, err
+		}
+		s.server.registry.disclaim(s)
+	}
 }
 
 // goUp takes a place at the mailbox and logs in upstream.
@@ -308,7 +330,7 @@ func (s *session) refused(o offer, login auth.Login, err error) refusal {
 // handOver answers the client's login with the upstream's words and makes the relay.
 func (s *session) handOver(w *wire, f front, login auth.Login, up *upstream) (*relayJob, error) {
 	watch := s.protocol.watch(login, s.serverRefused(login.Account))
-	s.server.registry.loggedIn(s, login, watch)
+	s.server.registry.loggedIn(s, watch)
 	if err := f.accept(up.welcome); err != nil {
 		up.wire.conn.Close()
 		up.wire.release()
@@ -327,7 +349,7 @@ func (s *session) handOver(w *wire, f front, login auth.Login, up *upstream) (*r
 		grace: limits.HalfCloseTime, drain: limits.DrainTime, boundary: true,
 	}
 	s.beginRelay(r)
-	return &relayJob{r, earlyUp, earlyDown}, nil
+	return &relayJob{r, earlyUp, earlyDown, login.Expires}, nil
 }
 
 // serverRefused learns from what the server says within a session: a mailbox that wants a pause gets it, and

@@ -116,6 +116,9 @@ func (c *soakClient) login(w *soakWorld, how transport, user string) (in bool, e
 			}
 			return c.selected(w)
 		}
+		if line == "* BYE Postern: "+errSoakEnded.Error()+"\r\n" && w.disturbed(user) > 0 {
+			return false, nil
+		}
 		if strings.HasPrefix(line, "* BYE ") {
 			return false, w.unlessEnding(fmt.Errorf("login: %q", line))
 		}

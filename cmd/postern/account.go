@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"postern/auth"
+	"postern/internal/control"
 )
 
 func runAccountAdd(ctx context.Context, a *app, args []string) error {
@@ -51,8 +52,8 @@ func runAccountRemove(ctx context.Context, a *app, args []string) error {
 	if err := m.RemoveAccount(ctx, email); err != nil {
 		return err
 	}
-	a.ui.say("account %s removed, with its tokens and local passwords", email)
-	return nil
+	ended, err := control.NewClient(a.stateDir()).EndSessions(ctx, email)
+	return a.sayEnded("account "+email+" removed, with its tokens and local passwords", ended, err)
 }
 
 // accountRow is an account in `account list --json`.

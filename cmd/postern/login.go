@@ -145,13 +145,18 @@ func (a *app) logout(ctx context.Context, m *auth.Manager, email string) error {
 		return fmt.Errorf("sign out %s: %w", email, err)
 	}
 	ended, err := control.NewClient(a.stateDir()).EndSessions(ctx, email)
+	return a.sayEnded("signed out: "+email, ended, err)
+}
+
+// sayEnded says what was done, and what the daemon said when it was asked to end the sessions that go with it.
+func (a *app) sayEnded(done string, ended int, err error) error {
 	switch {
 	case errors.Is(err, control.ErrNotRunning):
-		a.ui.say("signed out: %s", email)
+		a.ui.say("%s", done)
 	case err != nil:
-		return fmt.Errorf("%s is signed out, but its sessions may go on: %w", email, err)
+		return failed(fmt.Errorf("%s; but its sessions may go on: %w", done, err), "stop postern serve and start it again")
 	default:
-		a.ui.say("signed out: %s; %d sessions ended", email, ended)
+		a.ui.say("%s; %s ended", done, count(ended, "session"))
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"postern/auth"
+	"postern/internal/control"
 )
 
 func runPasswordAdd(ctx context.Context, a *app, args []string) error {
@@ -151,9 +152,10 @@ func runPasswordRevoke(ctx context.Context, a *app, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := m.RevokePassword(ctx, args[0], args[1]); err != nil {
+	was, err := m.RevokePassword(ctx, args[0], args[1])
+	if err != nil {
 		return err
 	}
-	a.ui.say("local password %s of %s revoked", args[1], args[0])
-	return nil
+	ended, err := control.NewClient(a.stateDir()).EndPassword(ctx, args[0], was.ID)
+	return a.sayEnded(fmt.Sprintf("local password %s of %s revoked", args[1], args[0]), ended, err)
 }

@@ -19,6 +19,10 @@ func (s *Server) API() http.Handler {
 		n := s.Sessions.EndSessions(r.PathValue("account"), errSignedOut)
 		answer(w, map[string]int{"ended": n}, nil)
 	})
+	mux.HandleFunc("POST /v1/accounts/{account}/passwords/{id}/end-sessions", func(w http.ResponseWriter, r *http.Request) {
+		n := s.Sessions.EndPassword(r.PathValue("account"), r.PathValue("id"), errRevoked)
+		answer(w, map[string]int{"ended": n}, nil)
+	})
 	mux.HandleFunc("POST /v1/reload", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, struct{}{}, s.Reload())
 	})
@@ -38,7 +42,11 @@ func (s *Server) API() http.Handler {
 	return mux
 }
 
-var errSignedOut = errors.New("the account was signed out")
+// What a client hears whose session is ended.
+var (
+	errSignedOut = errors.New("the account was signed out")
+	errRevoked   = errors.New("the local password was revoked")
+)
 
 func answer(w http.ResponseWriter, v any, err error) {
 	w.Header().Set("Content-Type", "application/json")

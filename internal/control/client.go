@@ -59,6 +59,14 @@ func (c *Client) EndSessions(ctx context.Context, account string) (int, error) {
 	return ended.Ended, err
 }
 
+// EndPassword says goodbye to the live sessions that a local password has opened, which must be gone already,
+// and returns how many there were; ErrNotRunning.
+func (c *Client) EndPassword(ctx context.Context, account, id string) (int, error) {
+	var ended struct{ Ended int }
+	err := c.call(ctx, http.MethodPost, "/v1/accounts/"+url.PathEscape(account)+"/passwords/"+url.PathEscape(id)+"/end-sessions", &ended)
+	return ended.Ended, err
+}
+
 // Reload puts a changed configuration into force; ErrNotRunning. Any other error says what is wrong with it.
 func (c *Client) Reload(ctx context.Context) error {
 	return c.call(ctx, http.MethodPost, "/v1/reload", new(struct{}))

@@ -34,13 +34,14 @@ type SignIns interface {
 type Passwords interface {
 	Passwords(ctx context.Context, email string) ([]auth.PasswordInfo, error)
 	AddPassword(ctx context.Context, email string, n auth.NewPassword) (auth.Secret, auth.PasswordInfo, error)
-	RevokePassword(ctx context.Context, email, idOrLabel string) error
+	RevokePassword(ctx context.Context, email, idOrLabel string) (auth.PasswordInfo, error)
 }
 
 // Sessions is what control needs of proxy. *proxy.Server is one.
 type Sessions interface {
 	Sessions() []proxy.SessionInfo
 	EndSessions(account string, why error) int
+	EndPassword(account, id string, why error) int
 	Stats() proxy.Stats
 }
 

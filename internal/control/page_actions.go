@@ -46,12 +46,15 @@ func (s *Server) showPassword(w http.ResponseWriter, r *http.Request, who *visit
 	s.render(w, "password", http.StatusOK, pageData{Title: "New local password", Made: made, Servers: s.servers()})
 }
 
+// revokePassword does what `postern password revoke` does.
 func (s *Server) revokePassword(w http.ResponseWriter, r *http.Request, _ *visitor) {
 	email := r.PathValue("account")
-	if err := s.Accounts.RevokePassword(r.Context(), email, r.PathValue("id")); err != nil {
+	was, err := s.Accounts.RevokePassword(r.Context(), email, r.PathValue("id"))
+	if err != nil {
 		s.refuse(w, err)
 		return
 	}
+	s.Sessions.EndPassword(email, was.ID, errRevoked)
 	s.backTo(w, r, email)
 }
 

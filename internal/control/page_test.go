@@ -28,8 +28,9 @@ const (
 
 // fakeSessions has one session of Ann's until it is ended.
 type fakeSessions struct {
-	ended []string
-	stats proxy.Stats
+	ended   []string
+	revoked []string // passwords
+	stats   proxy.Stats
 }
 
 func (f *fakeSessions) Stats() proxy.Stats { return f.stats }
@@ -40,6 +41,11 @@ func (f *fakeSessions) Sessions() []proxy.SessionInfo {
 	}
 	return []proxy.SessionInfo{{ID: 7, Protocol: "imap", Account: ann, Password: "mutt", Doing: "idle in INBOX", Remote: "127.0.0.1:50007",
 		Since: time.Now(), Up: 999, Down: 1234567}}
+}
+
+func (f *fakeSessions) EndPassword(account, id string, why error) int {
+	f.revoked = append(f.revoked, account+" "+id+": "+why.Error())
+	return 1
 }
 
 func (f *fakeSessions) EndSessions(account string, _ error) int {
@@ -253,6 +259,9 @@ func TestPasswordIsShownOnce(t *testing.T) {
 		t.Error("the password is in the log or on the overview")
 	}
 	b.do(http.MethodPost, "/accounts/"+ann+"/passwords/"+all[0].ID+"/revoke", nil)
+	if want := ann + " " + all[0].ID + ": the local password was revoked"; !slices.Equal(w.sessions.revoked, []string{want}) {
+		t.Errorf("ended %q, want %q", w.sessions.revoked, want)
+	}
 	if left := w.passwords(); left != "" {
 		t.Error("after the revocation:", left)
 	}
