@@ -197,16 +197,21 @@ func (m *Manager) AddAccount(ctx context.Context, a Account) error {
 		ClientSecretFile: a.ClientSecretFile, ClientCertificate: a.ClientCertificate, ClientKey: a.ClientKey,
 		Mailbox: a.Mailbox, SignInAs: a.SignInAs, Created: time.Now().Round(0),
 	}
-	return m.update(ctx, a.Email, func(r *store.Record) error {
+	event := "account added"
+	err = m.update(ctx, a.Email, func(r *store.Record) error {
 		if old := r.Settings; old != nil {
 			if r.Token != nil && (old.Provider != settings.Provider || old.ClientID != settings.ClientID) {
 				return newProblem("signed-in", about{account: full})
 			}
-			settings.Created = old.Created
+			settings.Created, event = old.Created, "account changed"
 		}
 		r.Settings = &settings
 		return nil
 	})
+	if err == nil {
+		m.log.Info(event, "account", a.Email, "provider", full.Provider.Name, "audit", true)
+	}
+	return err
 }
 
 // CheckAccount returns what AddAccount would say of the account itself. It touches nothing.

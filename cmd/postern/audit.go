@@ -8,8 +8,8 @@ import (
 	"postern/internal/control"
 )
 
-// auditHandler is the log of a command. What is for the audit also goes into the log of the daemon, if one
-// runs: nobody keeps what a command prints.
+// auditHandler is the log of a command. What is for the audit also goes into the log of the daemon, of the next
+// one if none runs: nobody keeps what a command prints.
 type auditHandler struct {
 	slog.Handler
 	daemon *control.Client
@@ -26,7 +26,7 @@ func (h *auditHandler) Enabled(ctx context.Context, l slog.Level) bool {
 
 // Handle implements slog.Handler.
 func (h *auditHandler) Handle(ctx context.Context, r slog.Record) error {
-	e, isAudit := control.Event{Level: r.Level, Message: r.Message}, false
+	e, isAudit := control.Event{Time: r.Time, Level: r.Level, Message: r.Message}, false
 	add := func(a slog.Attr) bool {
 		if a.Key == "audit" {
 			isAudit = true
@@ -42,12 +42,23 @@ func (h *auditHandler) Handle(ctx context.Context, r slog.Record) error {
 	if isAudit {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), auditPatience)
 		defer cancel()
-		h.daemon.Audit(ctx, e) // without a daemon there is no log to keep it in
+		if err := h.daemon.Audit(ctx, e); err != nil {
+			h.notKept(ctx, r, err)
+		}
 	}
 	if !h.Handler.Enabled(ctx, r.Level) {
 		return nil
 	}
 	return h.Handler.Handle(ctx, r)
+}
+
+// notKept says that an event will be in no log but this.
+func (h *auditHandler) notKept(ctx context.Context, r slog.Record, why error) {
+	if h.Handler.Enabled(ctx, slog.LevelError) {
+		missing := slog.NewRecord(r.Time, slog.LevelError, "audit event not kept", 0)
+		missing.AddAttrs(slog.String("event", r.Message), slog.Any("err", why))
+		h.Handler.Handle(ctx, missing)
+	}
 }
 
 // WithAttrs implements slog.Handler.

@@ -37,6 +37,7 @@ func runServe(ctx context.Context, a *app, args []string) error {
 	if err := d.openSocket(a.stateDir()); err != nil {
 		return err
 	}
+	d.control.LogKept(a.stateDir())
 	if err := d.listen(a.cfg); err != nil {
 		return err
 	}

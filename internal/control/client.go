@@ -21,13 +21,14 @@ var ErrNotRunning = errors.New("postern serve is not running")
 // Client asks the daemon of one state directory. The zero value is of no use; call NewClient. Its methods may be called
 // by any goroutine. Where they name ErrNotRunning, any other error is the daemon's own word or the connection's.
 type Client struct {
-	path string
-	http *http.Client
+	stateDir string
+	path     string
+	http     *http.Client
 }
 
 // NewClient makes a client; it connects with each call.
 func NewClient(stateDir string) *Client {
-	c := &Client{path: SocketPath(stateDir)}
+	c := &Client{stateDir: stateDir, path: SocketPath(stateDir)}
 	c.http = &http.Client{
 		Timeout: 10 * time.Second,
 		Transport: &http.Transport{
