@@ -61,6 +61,7 @@ func webOnPipes(t *testing.T, h http.HandlerFunc) *pipes {
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
+		time.Sleep(5 * time.Second) // Shutdown may still look whether connections are idle
 	})
 	return p
 }
