@@ -102,6 +102,7 @@ var ownRows = []row{
 	{key: "declared", class: Configuration, say: "{account} stands in the configuration file", cure: "change it there, then: postern reload"},
 	{key: "signed-in", class: Configuration, say: "{account} is signed in with another app or provider", cure: "postern logout {account}, then add it again"},
 	{key: "broken-off", class: Retry, say: "the refresh broke off, and how it went is not known yet", cure: waitForIt},
+	{key: "paused", class: Retry, say: "Postern is paused", cure: "resume it in the tray's menu or on the page of: postern open"},
 	{key: "store", class: Retry, say: "the token store can not be reached: {detail}", cure: "check the permissions and free space of the state directory; nothing was lost"},
 	{key: "store-damaged", class: Configuration, say: "the account's record can not be read: {detail}", cure: "bring it or its key back from a backup, or: postern account remove {account}"},
 }

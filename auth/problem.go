@@ -60,6 +60,9 @@ func (p *Problem) Error() string {
 // Unwrap returns Err.
 func (p *Problem) Unwrap() error { return p.Err }
 
+// Paused is the problem of an account whose Postern a person has paused; proxy gives it to those who come.
+func Paused() *Problem { return newProblem("paused", about{}) }
+
 // stored is the form in which a record keeps the problem.
 func (p *Problem) stored(at time.Time) *store.Problem {
 	return &store.Problem{Class: p.Class.String(), Code: p.Code, Say: p.Say, Cure: p.Cure, At: at, RetryAt: p.RetryAt}

@@ -1,7 +1,5 @@
 package proxy
 
-import "strconv"
-
 // imapRefusal is a refusal in IMAP's words: what follows "NO " (RFC 5530). [AUTHENTICATIONFAILED] is kept
 // for the local password, because clients answer it by asking the person for another one.
 func imapRefusal(r refusal) string {
@@ -10,7 +8,7 @@ func imapRefusal(r refusal) string {
 	case refusePassword:
 		return "[AUTHENTICATIONFAILED] " + text
 	case refuseLater:
-		return "[UNAVAILABLE] " + text + "; try again in " + strconv.Itoa(seconds(r.until)) + " s"
+		return "[UNAVAILABLE] " + text + r.whenToRetry()
 	case refuseLimit:
 		return "[LIMIT] " + text
 	case refuseNotAllowed:

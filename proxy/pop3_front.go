@@ -1,9 +1,5 @@
 package proxy
 
-import (
-	"fmt"
-)
-
 // pop3Front is what a POP3 client talks to before login.
 type pop3Front struct {
 	lineFront
@@ -83,7 +79,7 @@ func (f *pop3Front) refuse(r refusal) error {
 	case refusePassword:
 		return f.w.writeLine("-ERR [AUTH] " + text)
 	case refuseLater:
-		return f.w.writeLine(fmt.Sprintf("-ERR [SYS/TEMP] %s; try again in %d s", text, seconds(r.until)))
+		return f.w.writeLine("-ERR [SYS/TEMP] " + text + r.whenToRetry())
 	case refuseLimit:
 		return f.w.writeLine("-ERR [IN-USE] " + text)
 	}

@@ -58,6 +58,8 @@ func (s *session) preauth(ctx context.Context, account auth.Account, take func()
 	up, err := s.goUp(ctx, login)
 	if ctx.Err() != nil && err == nil {
 		up.close()
+	}
+	if ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
 	if err != nil {

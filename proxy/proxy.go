@@ -57,6 +57,7 @@ type Server struct {
 	knowledge knowledge
 	spares    spares
 	ending    atomic.Bool
+	pause     pause
 	gates     gates
 	stats     counters
 }

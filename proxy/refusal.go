@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"errors"
+	"strconv"
 	"time"
 
 	"postern/auth"
@@ -11,7 +12,7 @@ import (
 type refusal struct {
 	kind  refusalKind
 	say   string    // for the client: one sentence, and what to do
-	until time.Time // for refuseLater: not before
+	until time.Time // for refuseLater: not before; zero when nobody can say
 	err   error     // for the log
 }
 
@@ -38,6 +39,10 @@ var errNoSuchProtocol = errors.New("the provider does not serve this protocol")
 func (s *Server) refuse(account string, err error) refusal {
 	if errors.Is(err, auth.ErrWrongPassword) {
 		return refusal{kind: refusePassword, say: "wrong user name or password", err: err}
+	}
+	if errors.Is(err, errPaused) {
+		p := auth.Paused()
+		return refusal{kind: refuseLater, say: p.Say + cure(p), err: err}
 	}
 	if errors.Is(err, errNoSuchProtocol) {
 		return refusal{kind: refuseConfig, say: account + ": " + err.Error(), err: err}
@@ -70,6 +75,14 @@ func (s *Server) refuse(account string, err error) refusal {
 		}
 	}
 	return r
+}
+
+// whenToRetry stands behind the sentence of a refusal that passes.
+func (r refusal) whenToRetry() string {
+	if r.until.IsZero() {
+		return ""
+	}
+	return "; try again in " + strconv.Itoa(seconds(r.until)) + " s"
 }
 
 // retrySoon is when a client is told to come back if nobody has said when.

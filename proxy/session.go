@@ -276,6 +276,9 @@ func (s *session) checkClaim(ctx context.Context, o offer) (auth.Login, error) {
 
 // goUp takes a place at the mailbox and logs in upstream.
 func (s *session) goUp(ctx context.Context, login auth.Login) (*upstream, error) {
+	if err := s.server.paused(); err != nil {
+		return nil, err
+	}
 	key := gateKey(s.protocol, login.Account)
 	leave, err := s.server.gates.enter(ctx, key, s.protocol.places(s.server.limits()), s.server.limits().Patience)
 	if err != nil {

@@ -1,9 +1,6 @@
 package proxy
 
-import (
-	"fmt"
-	"strings"
-)
+import "strings"
 
 // smtpFront is what a submission client talks to before login.
 type smtpFront struct{ lineFront }
@@ -80,7 +77,7 @@ func (f *smtpFront) refuse(r refusal) error {
 	case refusePassword:
 		return f.w.writeLine("535 5.7.8 " + text)
 	case refuseLater:
-		return f.w.writeLine(fmt.Sprintf("454 4.7.0 %s; try again in %d s", text, seconds(r.until)))
+		return f.w.writeLine("454 4.7.0 " + text + r.whenToRetry())
 	case refuseLimit:
 		return f.w.writeLine("454 4.3.2 " + text)
 	case refuseSignIn:

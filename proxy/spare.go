@@ -21,12 +21,14 @@ const (
 
 // spares holds at most one connection per mailbox.
 type spares struct {
-	mu    sync.Mutex // guards byKey
+	mu    sync.Mutex // guards what follows
 	byKey map[string]*spare
+	held  bool // none is made
 }
 
 type spare struct {
-	conn   *opened // nil while it is being made
+	conn   *opened            // nil while it is being made
+	stop   context.CancelFunc // ends the making
 	retire *time.Timer
 	used   time.Time // the account's last login
 }
@@ -64,32 +66,39 @@ func (c *opened) quiet() bool {
 	return c.wire.buffered() == 0 && nothingWaits(conn)
 }
 
-// reserve claims the making of a mailbox's spare; false when there is one, or one is being made.
-func (s *spares) reserve(key string, used time.Time) bool {
+// reserve claims the making of a mailbox's spare, which stop ends; nil when there is one, one is being made, or
+// none is wanted.
+func (s *spares) reserve(key string, used time.Time, stop context.CancelFunc) *spare {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.held {
+		return nil
+	}
 	if s.byKey[key] != nil {
 		s.byKey[key].used = used
-		return false
+		return nil
 	}
 	if s.byKey == nil {
 		s.byKey = map[string]*spare{}
 	}
-	s.byKey[key] = &spare{used: used}
-	return true
+	sp := &spare{used: used, stop: stop}
+	s.byKey[key] = sp
+	return sp
 }
 
-// park keeps a connection until somebody takes it or it is old, when grownOld is called; conn may be nil,
-// when making it failed.
-func (s *spares) park(key string, conn *opened, grownOld func(used time.Time)) {
+// park keeps the connection of a reserved spare until somebody takes it or it is old, when grownOld is called;
+// conn may be nil, when making it failed.
+func (s *spares) park(key string, sp *spare, conn *opened, grownOld func(used time.Time)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	sp := s.byKey[key]
-	if sp == nil || conn == nil { // everything was closed meanwhile, or there is nothing to keep
-		delete(s.byKey, key)
+	if s.byKey[key] != sp { // everything was closed meanwhile
 		if conn != nil {
 			conn.close()
 		}
+		return
+	}
+	if conn == nil {
+		delete(s.byKey, key)
 		return
 	}
 	sp.conn = conn
@@ -112,15 +121,27 @@ func (s *spares) drop(key string, sp *spare) bool {
 	return true
 }
 
-// closeAll ends every spare, and those that are being made as soon as they are.
+// hold keeps spares from being made, and ends those that are there, until it is lifted.
+func (s *spares) hold(on bool) {
+	s.mu.Lock()
+	s.held = on
+	s.mu.Unlock()
+	if on {
+		s.closeAll()
+	}
+}
+
+// closeAll ends every spare, and the making of others.
 func (s *spares) closeAll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, sp := range s.byKey {
-		if sp.conn != nil {
-			sp.retire.Stop()
-			sp.conn.close()
+		if sp.conn == nil {
+			sp.stop()
+			continue
 		}
+		sp.retire.Stop()
+		sp.conn.close()
 	}
 	clear(s.byKey)
 }
@@ -128,11 +149,16 @@ func (s *spares) closeAll() {
 // makeSpare prepares for the next login of an account that logged in at the time used. It returns at once.
 func (s *Server) makeSpare(p Protocol, account auth.Account, address string, used time.Time) {
 	key := gateKey(p, account)
-	if s.NoSpares || s.ending.Load() || !s.spares.reserve(key, used) {
+	if s.NoSpares || s.ending.Load() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), s.limits().LoginTime)
+	sp := s.spares.reserve(key, used, cancel)
+	if sp == nil {
+		cancel()
 		return
 	}
 	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), s.limits().LoginTime)
 		defer cancel()
 		conn, err := s.open(ctx, p, account, address)
 		if err != nil {
@@ -140,7 +166,7 @@ func (s *Server) makeSpare(p Protocol, account auth.Account, address string, use
 		} else {
 			conn.tcp.SetDeadline(time.Time{})
 		}
-		s.spares.park(key, conn, func(used time.Time) {
+		s.spares.park(key, sp, conn, func(used time.Time) {
 			if time.Since(used) < spareRecent {
 				s.makeSpare(p, account, address, used)
 			}

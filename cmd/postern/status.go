@@ -45,6 +45,9 @@ func (a *app) status(ctx context.Context) (control.Status, error) {
 func (a *app) printStatus(st control.Status) {
 	if st.Running {
 		a.ui.print("postern %s, running since %s\n", st.Version, st.Started.Local().Format(time.DateTime))
+		if st.Paused != nil {
+			a.ui.print("  paused since %s: mail programs are turned away; resume it in the tray's menu or on the page of: postern open\n", st.Paused.Local().Format(time.DateTime))
+		}
 		for _, l := range st.Listeners {
 			a.ui.print("  %-6s %s\n", l.Name, l.Address)
 		}

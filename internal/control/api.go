@@ -23,6 +23,13 @@ func (s *Server) API() http.Handler {
 		n := s.Sessions.EndPassword(r.PathValue("account"), r.PathValue("id"), errRevoked)
 		answer(w, map[string]int{"ended": n}, nil)
 	})
+	mux.HandleFunc("POST /v1/pause", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, map[string]int{"ended": s.pause(bySocket)}, nil)
+	})
+	mux.HandleFunc("POST /v1/resume", func(w http.ResponseWriter, _ *http.Request) {
+		s.resume(bySocket)
+		answer(w, struct{}{}, nil)
+	})
 	mux.HandleFunc("POST /v1/reload", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, struct{}{}, s.Reload())
 	})

@@ -68,6 +68,19 @@ func (c *Client) EndPassword(ctx context.Context, account, id string) (int, erro
 	return ended.Ended, err
 }
 
+// Pause lets no mail program in until Resume or the daemon's end, and returns how many sessions it has ended;
+// ErrNotRunning. A daemon that is paused already ends none.
+func (c *Client) Pause(ctx context.Context) (int, error) {
+	var ended struct{ Ended int }
+	err := c.call(ctx, http.MethodPost, "/v1/pause", &ended)
+	return ended.Ended, err
+}
+
+// Resume lets mail programs in again; ErrNotRunning. It is no error if they were not kept out.
+func (c *Client) Resume(ctx context.Context) error {
+	return c.call(ctx, http.MethodPost, "/v1/resume", new(struct{}))
+}
+
 // Reload puts a changed configuration into force; ErrNotRunning. Any other error says what is wrong with it.
 func (c *Client) Reload(ctx context.Context) error {
 	return c.call(ctx, http.MethodPost, "/v1/reload", new(struct{}))

@@ -43,6 +43,14 @@ type Sessions interface {
 	EndSessions(account string, why error) int
 	EndPassword(account, id string, why error) int
 	Stats() proxy.Stats
+	Pausing
+}
+
+// Pausing is how the daemon stands aside for a while.
+type Pausing interface {
+	Pause() (ended int, changed bool)
+	Resume() (changed bool)
+	PausedSince() time.Time
 }
 
 // Server answers for one daemon. All fields that have no nil of their own must be set before the first request, and its

@@ -19,6 +19,7 @@ import (
 func (s *Server) metrics(w http.ResponseWriter, r *http.Request) {
 	var m metricsText
 	m.program(s.Version, s.Started)
+	m.paused(s.Sessions.PausedSince())
 	m.sessions(s.Sessions.Stats())
 	m.refreshes(s.Accounts.Stats())
 	states, err := s.Accounts.Status(r.Context())
@@ -69,6 +70,15 @@ func (m *metricsText) program(version string, started time.Time) {
 	m.value(float64(started.UnixMilli()) / 1000)
 	m.family("go_goroutines", "gauge", "Goroutines, of which a session has two.")
 	m.value(float64(runtime.NumGoroutine()))
+}
+
+func (m *metricsText) paused(since time.Time) {
+	m.family("postern_paused", "gauge", "1 while a person has paused the daemon.")
+	v := 1.0
+	if since.IsZero() {
+		v = 0
+	}
+	m.value(v)
 }
 
 func (m *metricsText) sessions(s proxy.Stats) {

@@ -42,6 +42,8 @@ func (s *Server) Page() http.Handler {
 	mux.HandleFunc("POST /accounts/{account}/passwords", s.invited(s.addPassword))
 	mux.HandleFunc("POST /accounts/{account}/passwords/{id}/revoke", s.invited(s.revokePassword))
 	mux.HandleFunc("POST /accounts/{account}/sign-out", s.invited(s.signOut))
+	mux.HandleFunc("POST /pause", s.invited(s.pausePage))
+	mux.HandleFunc("POST /resume", s.invited(s.resumePage))
 	mux.HandleFunc("POST /leave", s.invited(s.leave))
 	return onlyHere(mux)
 }

@@ -33,7 +33,7 @@ func TestPageNeedsALink(t *testing.T) {
 func TestEveryPostIsRefused(t *testing.T) {
 	t.Parallel()
 	posts := []string{
-		"/accounts/" + ann + "/passwords", "/accounts/" + ann + "/passwords/keep/revoke", "/accounts/" + ann + "/sign-out", "/leave", "/sign-in/" + ann,
+		"/accounts/" + ann + "/passwords", "/accounts/" + ann + "/passwords/keep/revoke", "/accounts/" + ann + "/sign-out", "/pause", "/leave", "/sign-in/" + ann,
 	}
 	header := func(pairs ...string) func(*http.Request) {
 		return func(r *http.Request) {
@@ -84,7 +84,7 @@ func TestEveryPostIsRefused(t *testing.T) {
 				}
 			}
 			b.change = nil
-			if got := w.passwords(); got != "keep " || len(w.sessions.ended) > 0 || len(w.Recent.Events()) != events {
+			if got := w.passwords(); got != "keep " || len(w.sessions.ended) > 0 || !w.sessions.paused.IsZero() || len(w.Recent.Events()) != events {
 				t.Errorf("something happened: passwords %q, sessions ended %q, events %v", got, w.sessions.ended, w.Recent.Events())
 			}
 			if res := b.do(http.MethodGet, "/", nil); res.StatusCode != http.StatusOK {

@@ -71,6 +71,9 @@ func (s *Server) update(r *http.Request) (string, error) {
 	}
 	err := part("summary", "summary", data)
 	if err == nil {
+		err = part("pause", "pause", data)
+	}
+	if err == nil {
 		err = part("events", "events", data)
 	}
 	for _, a := range data.Accounts {

@@ -31,7 +31,24 @@ type fakeSessions struct {
 	ended   []string
 	revoked []string // passwords
 	stats   proxy.Stats
+	paused  time.Time
 }
+
+func (f *fakeSessions) Pause() (int, bool) {
+	if !f.paused.IsZero() {
+		return 0, false
+	}
+	f.paused = time.Now()
+	return f.EndSessions(ann, nil), true
+}
+
+func (f *fakeSessions) Resume() bool {
+	was := f.paused
+	f.paused = time.Time{}
+	return !was.IsZero()
+}
+
+func (f *fakeSessions) PausedSince() time.Time { return f.paused }
 
 func (f *fakeSessions) Stats() proxy.Stats { return f.stats }
 

@@ -16,6 +16,7 @@ type Status struct {
 	Version   string     `json:"version"`
 	PID       int        `json:"pid,omitempty"`
 	Started   *time.Time `json:"started,omitempty"`
+	Paused    *time.Time `json:"paused_since,omitempty"` // absent: mail programs are let in
 	Listeners []Listener `json:"listeners,omitempty"`
 	Key       string     `json:"key"` // where the key that protects the tokens is
 	Accounts  []Account  `json:"accounts"`
@@ -81,7 +82,7 @@ func (s *Server) status(ctx context.Context) (Status, error) {
 		key = s.Key()
 	}
 	return Status{
-		Running: true, Version: s.Version, PID: os.Getpid(), Started: known(s.Started), Listeners: s.Listeners(), Key: key,
+		Running: true, Version: s.Version, PID: os.Getpid(), Started: known(s.Started), Paused: known(s.Sessions.PausedSince()), Listeners: s.Listeners(), Key: key,
 		Accounts: ListAccounts(states, s.Sessions.Sessions()),
 	}, nil
 }
