@@ -70,7 +70,7 @@ func commands() []command {
 			more: "keyring is the system's own; credential is systemd's LoadCredential (packaging/README.md). Every record gets a new key.", run: runStoreMove},
 		{name: "store rekey", does: "seal every record with a new key, in the same place", run: runStoreRekey},
 		{name: "tray", does: "an icon for the desktop's tray, and a notification when a person must act",
-			more: "It only watches: the daemon runs without it. Where the desktop has no tray it goes on with notifications alone.",
+			more: "The daemon runs without it. Its menu signs in, pauses and resumes. Where the desktop has no tray it goes on with notifications alone.",
 			run:  runTray},
 		{name: "token", args: "EMAIL [--format raw|xoauth2|oauthbearer|json]", does: "print an access token for another program",
 			flags: func(f *flag.FlagSet, o *options) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"slices"
 	"time"
 
 	"github.com/cli/browser"
@@ -12,8 +13,11 @@ import (
 	"postern/internal/control"
 )
 
-// trayPause is how often the daemon is asked. It is a small request on a local socket.
-const trayPause = 3 * time.Second
+// trayEvery is how often the daemon is asked. It is a small request on a local socket.
+const trayEvery = 3 * time.Second
+
+// retryNotice is how long a notification that could not be shown waits.
+const retryNotice = 30 * time.Second
 
 // desktop is what the system offers to show things with.
 type desktop interface {
@@ -33,7 +37,10 @@ type tray struct {
 	desktop desktop
 	shown   trayView
 	notices notices
-	silent  bool // no daemon answers, and that was said
+	silent  bool          // no daemon answers, and that was said
+	again   chan struct{} // asks for a look before its time
+	unshown []trayNotice  // what the desktop could not show
+	retryAt time.Time     // when that is tried again
 }
 
 func runTray(ctx context.Context, a *app, args []string) error {
@@ -42,7 +49,7 @@ func runTray(ctx context.Context, a *app, args []string) error {
 	}
 	ctx, quit := context.WithCancel(ctx)
 	defer quit()
-	t := &tray{app: a, ctx: ctx, daemon: control.NewClient(a.stateDir())}
+	t := &tray{app: a, ctx: ctx, daemon: control.NewClient(a.stateDir()), again: make(chan struct{}, 1)}
 	d, err := openDesktop(t, quit)
 	if err != nil {
 		return err
@@ -53,12 +60,13 @@ func runTray(ctx context.Context, a *app, args []string) error {
 }
 
 func (t *tray) watch(ctx context.Context) {
-	tick := time.NewTicker(trayPause)
+	tick := time.NewTicker(trayEvery)
 	defer tick.Stop()
 	for {
 		t.look(ctx)
 		select {
 		case <-tick.C:
+		case <-t.again:
 		case <-ctx.Done():
 			return
 		}
@@ -84,13 +92,26 @@ func (t *tray) look(ctx context.Context) {
 	}
 	t.silent = false
 	t.display(viewOf(st))
+	t.tell(time.Now(), st)
+}
+
+// tell shows what a person must know and takes back what is over. What can not be shown is said, and tried again:
+// a desktop that is just starting may have nothing yet that shows notifications.
+func (t *tray) tell(now time.Time, st control.Status) {
 	fresh, over := t.notices.update(st)
 	for _, account := range over {
 		t.desktop.withdraw(account)
 	}
+	t.unshown = slices.DeleteFunc(t.unshown, func(n trayNotice) bool { return slices.Contains(over, n.account) })
+	if !now.Before(t.retryAt) {
+		t.unshown = slices.DeleteFunc(t.unshown, func(n trayNotice) bool { return t.desktop.notify(n) == nil })
+		t.retryAt = now.Add(retryNotice)
+	}
 	for _, n := range fresh {
 		if err := t.desktop.notify(n); err != nil {
-			t.ui.say("%s: %s (no notification: %v)", n.title, n.text, err)
+			t.ui.say("%s: %s (no notification: %v)", n.title, n.body(""), err)
+			t.unshown = append(t.unshown, n)
+			t.retryAt = now.Add(retryNotice)
 		}
 	}
 }
@@ -101,6 +122,23 @@ func (t *tray) display(v trayView) {
 	}
 	t.shown = v
 	t.desktop.show(v)
+}
+
+// pause keeps mail programs out, or lets them in again.
+func (t *tray) pause(on bool) {
+	var err error
+	if on {
+		_, err = t.daemon.Pause(t.ctx)
+	} else {
+		err = t.daemon.Resume(t.ctx)
+	}
+	if err != nil {
+		t.ui.say("pause: %v", err)
+	}
+	select {
+	case t.again <- struct{}{}:
+	default: // one is asked for already
+	}
 }
 
 // signIn leads to the page's sign-in, or signs in by itself where there is no page.

@@ -85,10 +85,11 @@ func (d *busDesktop) notify(n trayNotice) error {
 		return err
 	}
 	var actions []string
+	text := n.body("")
 	if n.signIn && slices.Contains(can, "actions") {
 		actions = []string{"default", "Sign in", signInAction, "Sign in"}
+		text = n.body("Click to sign in.")
 	}
-	text := n.text
 	if slices.Contains(can, "body-markup") {
 		text = html.EscapeString(text)
 	}

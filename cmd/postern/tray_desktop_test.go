@@ -36,13 +36,23 @@ type deskNote struct {
 	actions       []string
 }
 
-// newSessionBus starts a bus of the test's own.
+// newSessionBus is a desktop without a tray.
 func newSessionBus(t *testing.T) *deskSide {
 	t.Helper()
 	if os.Getenv("LAB") != "1" {
 		t.Skip("needs a D-Bus daemon: LAB=1")
 	}
+	d := &deskSide{}
+	d.bus, d.address = startBus(t)
+	d.own(t, notificationName, notificationPath, notificationSide{d})
+	return d
+}
+
+// startBus starts a bus of the test's own. What it starts gets env besides.
+func startBus(t *testing.T, env ...string) (bus *dbus.Conn, address string) {
+	t.Helper()
 	cmd := exec.Command("dbus-daemon", "--session", "--nofork", "--print-address=1")
+	cmd.Env = append(os.Environ(), env...)
 	out, err := cmd.StdoutPipe()
 	if err == nil {
 		err = cmd.Start()
@@ -51,18 +61,17 @@ func newSessionBus(t *testing.T) *deskSide {
 		t.Fatalf("dbus-daemon: %v", err)
 	}
 	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
-	address, err := bufio.NewReader(out).ReadString('\n')
+	address, err = bufio.NewReader(out).ReadString('\n')
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &deskSide{address: strings.TrimSpace(address)}
-	d.bus, err = dbus.Connect(d.address)
+	address = strings.TrimSpace(address)
+	bus, err = dbus.Connect(address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { d.bus.Close() })
-	d.own(t, notificationName, notificationPath, notificationSide{d})
-	return d
+	t.Cleanup(func() { bus.Close() })
+	return bus, address
 }
 
 func (d *deskSide) own(t *testing.T, name string, path dbus.ObjectPath, methods any) {
@@ -140,7 +149,7 @@ func (d *deskSide) icon() string {
 	}
 	at := 4 * (10*traySize + traySize/2) // near the top, above every sign
 	argb := pictures[0].Pix[at : at+4]
-	for c, name := range []string{"grey", "green", "amber", "red"} {
+	for c, name := range []string{"grey", "green", "amber", "red", "blue"} {
 		if p := trayPaint[c]; argb[1] == p.R && argb[2] == p.G && argb[3] == p.B {
 			return name
 		}
@@ -157,13 +166,17 @@ type menuLayout struct {
 // menu reads the menu as a host does: label → id.
 func (d *deskSide) menu() map[string]int32 {
 	items, _, _ := d.seen()
+	if len(items) == 0 {
+		return nil
+	}
+	return menuOf(d.bus, items[0])
+}
+
+func menuOf(bus *dbus.Conn, item string) map[string]int32 {
 	var revision uint32
 	var root menuLayout
 	all := map[string]int32{}
-	if len(items) == 0 {
-		return all
-	}
-	o := d.bus.Object(items[0], "/StatusNotifierItem/menu")
+	o := bus.Object(item, "/StatusNotifierItem/menu")
 	if err := o.Call("com.canonical.dbusmenu.GetLayout", 0, int32(0), int32(-1), []string{}).Store(&revision, &root); err != nil {
 		return map[string]int32{err.Error(): -1}
 	}
@@ -198,7 +211,7 @@ type trayProcess struct {
 	went string // file with the addresses that it opened in the browser
 }
 
-func (h *household) tray(d *deskSide) *trayProcess {
+func (h *household) tray(bus string) *trayProcess {
 	h.t.Helper()
 	p := &trayProcess{said: filepath.Join(h.dir, "tray.log"), went: filepath.Join(h.dir, "browser.log")}
 	bin := filepath.Join(h.dir, "bin")
@@ -215,7 +228,7 @@ func (h *household) tray(d *deskSide) *trayProcess {
 	defer log.Close()
 	p.cmd = h.command("tray")
 	p.cmd.Stderr = log
-	p.cmd.Env = append(p.cmd.Env, "DBUS_SESSION_BUS_ADDRESS="+d.address, "PATH="+bin+":"+os.Getenv("PATH"))
+	p.cmd.Env = append(p.cmd.Env, "DBUS_SESSION_BUS_ADDRESS="+bus, "PATH="+bin+":"+os.Getenv("PATH"))
 	if err := p.cmd.Start(); err != nil {
 		h.t.Fatal(err)
 	}
@@ -228,10 +241,16 @@ func text(file string) string {
 	return string(b)
 }
 
+// openPage gives the household a web page.
+func (h *household) openPage() {
+	h.t.Helper()
+	h.write("config.toml", strings.Replace(text(filepath.Join(h.dir, "config.toml")), `web = ""`, `web = "127.0.0.1:0"`, 1))
+}
+
 // until polls: the tray asks the daemon every few seconds.
 func until(t *testing.T, what string, is func() bool) {
 	t.Helper()
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); {
 		if is() {
 			return
 		}
@@ -240,13 +259,32 @@ func until(t *testing.T, what string, is func() bool) {
 	t.Fatalf("never: %s", what)
 }
 
-// TestTray lives a day with the icon: no tray, then one; a daemon that starts, an account that must be signed
-// in again, that is, and a daemon that stops.
 func TestTray(t *testing.T) {
+	if os.Getenv("LAB") != "1" {
+		t.Skip("needs a D-Bus daemon, an X server, a panel and a notification daemon: LAB=1")
+	}
+	t.Run("bus", func(t *testing.T) {
+		t.Parallel()
+		trayOnBus(t)
+	})
+	for _, theme := range []string{"dark", "light"} {
+		if theme == "light" && os.Getenv("LAB_PICTURES") == "" {
+			continue // it looks different, and does the same
+		}
+		t.Run(theme, func(t *testing.T) {
+			t.Parallel()
+			trayOnScreen(t, theme)
+		})
+	}
+}
+
+// trayOnBus lives a day with the icon: no tray, then one; a daemon that starts, an account that must be signed
+// in again, that is, and a daemon that stops. The test plays host and notification daemon, and so sees each call.
+func trayOnBus(t *testing.T) {
 	d := newSessionBus(t)
 	h := newHousehold(t, emulator.Options{Users: []emulator.User{{Address: "ann@example.com", Password: "web-password", Name: "Ann", Mail: emulator.SampleMail()}}})
 	h.configure(h.outlook.Identity.TokenURL("common"), "ann@example.com")
-	h.write("config.toml", strings.Replace(text(filepath.Join(h.dir, "config.toml")), `web = ""`, `web = "127.0.0.1:0"`, 1))
+	h.openPage()
 	signIn := func() {
 		t.Helper()
 		if out, err := h.signIn(h.command("login", "ann@example.com", "--no-browser"), "ann@example.com"); err != nil {
@@ -256,7 +294,7 @@ func TestTray(t *testing.T) {
 	signIn()
 	password := strings.TrimSpace(h.run("password", "add", "ann@example.com"))
 
-	p := h.tray(d)
+	p := h.tray(d.address)
 	until(t, "it says that there is no tray", func() bool { return strings.Contains(text(p.said), "shows no tray icons") })
 	until(t, "it says what to start", func() bool { return strings.Contains(text(p.said), "postern serve") })
 	d.hostTray(t)
@@ -278,14 +316,28 @@ func TestTray(t *testing.T) {
 	d.click(t, "Start at login")
 	until(t, "it does not start at login", func() bool { return text(desktopFile) == "" })
 
+	d.click(t, "Pause")
+	until(t, "blue", func() bool { return d.icon() == "blue" && d.menu()["Resume"] > 0 })
+	if got := login(t, daemon.imap, "ann@example.com", password); !strings.HasPrefix(got, "a NO [UNAVAILABLE] Postern is paused; ") {
+		t.Errorf("paused: %q", got)
+	}
+	if out := h.run("status"); !strings.Contains(out, "paused since") {
+		t.Errorf("status: %s", out)
+	}
+	d.click(t, "Resume")
+	until(t, "green after the pause", func() bool { return d.icon() == "green" && d.menu()["Pause"] > 0 })
+	if got := login(t, daemon.imap, "ann@example.com", password); !strings.HasPrefix(got, "a OK") {
+		t.Errorf("resumed: %q", got)
+	}
+
 	h.outlook.Identity.RevokeUser("ann@example.com")
 	h.outlook.Identity.RevokeAccess("ann@example.com")
 	for range 2 {
-		login(t, daemon.imap, password)
+		login(t, daemon.imap, "ann@example.com", password)
 	}
 	until(t, "red", func() bool { return d.icon() == "red" })
 	until(t, "a notification", func() bool { _, notes, _ := d.seen(); return len(notes) > 0 })
-	login(t, daemon.imap, password)
+	login(t, daemon.imap, "ann@example.com", password)
 	_, notes, _ := d.seen()
 	if n := notes[0]; n.summary != "ann@example.com: sign in again" || n.body == "" || len(n.actions) != 4 {
 		t.Errorf("notification %+v", n)
@@ -304,14 +356,14 @@ func TestTray(t *testing.T) {
 	if _, notes, _ := d.seen(); len(notes) != 1 {
 		t.Errorf("%d notifications, want 1: %+v", len(notes), notes)
 	}
-	d.click(t, "Quit")
+	d.click(t, "Quit this icon")
 	if err := p.cmd.Wait(); err != nil {
 		t.Errorf("tray ended with %v\n%s", err, text(p.said))
 	}
 }
 
 // login tries one and reads the answer, whatever it is.
-func login(t *testing.T, at, password string) {
+func login(t *testing.T, at, account, password string) string {
 	t.Helper()
 	conn, err := net.Dial("tcp", at)
 	if err != nil {
@@ -319,12 +371,13 @@ func login(t *testing.T, at, password string) {
 	}
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(30 * time.Second))
-	fmt.Fprintf(conn, "a LOGIN ann@example.com %s\r\n", password)
+	fmt.Fprintf(conn, "a LOGIN %s %s\r\n", account, password)
 	for lines := bufio.NewScanner(conn); lines.Scan(); {
 		if strings.HasPrefix(lines.Text(), "a ") {
 			t.Log(lines.Text())
-			return
+			return lines.Text()
 		}
 	}
 	t.Fatal("no answer to LOGIN")
+	return ""
 }

@@ -16,11 +16,12 @@ var trayPaint = [...]color.NRGBA{
 	trayGreen: {0x2e, 0x9e, 0x4f, 0xff},
 	trayAmber: {0xe0, 0x9a, 0x10, 0xff},
 	trayRed:   {0xd2, 0x2f, 0x2f, 0xff},
+	trayBlue:  {0x3b, 0x7d, 0xd8, 0xff},
 }
 
-// drawTray draws a gate: shut and hollow without a daemon, with a keyhole when all is well, a bar when
-// something is to be waited for, an exclamation mark when a person must act. The shapes are for those who do
-// not tell the colours apart. A white rim keeps it visible on any panel.
+// drawTray draws a gate: crossed out without a daemon, with a keyhole when all is well, a bar when something is
+// to be waited for, an exclamation mark when a person must act, two posts when it is paused. The shapes are for
+// those who do not tell the colours apart. A white rim keeps it visible on a dark panel.
 func drawTray(c trayColour) image.Image {
 	img := image.NewNRGBA(image.Rect(0, 0, traySize, traySize))
 	for y := range traySize {
@@ -65,8 +66,10 @@ func inSign(c trayColour, x, y float64) bool {
 		return dx < 12 && math.Abs(y-34) < 4
 	case trayRed:
 		return dx < 4.5 && y > 14 && y < 38 || math.Hypot(x-middle, y-48) < 5.5
+	case trayBlue:
+		return dx > 4 && dx < 11 && y > 22 && y < 48
 	}
-	return inGate(x, y, 12)
+	return math.Abs((x-middle)+(y-36)) < 5.5 && dx < 15
 }
 
 func trayPNG(c trayColour) []byte {

@@ -60,20 +60,29 @@ func (i *trayIcon) build() {
 	systray.SetIcon(icon)
 	systray.SetTooltip(i.view.title)
 	systray.ResetMenu()
-	systray.AddMenuItem(i.view.title, "").Disable()
+	i.add(i.view.title).Disable()
 	systray.AddSeparator()
 	for _, r := range i.view.rows {
 		if !r.signIn {
-			systray.AddMenuItem(r.text, "").Disable()
+			i.add(r.text).Disable()
 			continue
 		}
-		onClick(ctx, systray.AddMenuItem(r.text+" - sign in", ""), func() { i.t.signIn(r.account) })
+		onClick(ctx, i.add(r.text), func() { i.t.signIn(r.account) })
 	}
 	if len(i.view.rows) > 0 {
 		systray.AddSeparator()
 	}
 	if i.view.page != "" {
-		onClick(ctx, systray.AddMenuItem("Open the page", ""), i.t.openPage)
+		onClick(ctx, i.add("Open the page"), i.t.openPage)
+	}
+	switch i.view.pause {
+	case canPause:
+		onClick(ctx, i.add("Pause"), func() { i.t.pause(true) })
+	case canResume:
+		onClick(ctx, i.add("Resume"), func() { i.t.pause(false) })
+	}
+	if i.view.page != "" || i.view.pause != noPause {
+		systray.AddSeparator()
 	}
 	login := systray.AddMenuItemCheckbox("Start at login", "", autostarts())
 	onClick(ctx, login, func() {
@@ -83,7 +92,11 @@ func (i *trayIcon) build() {
 			login.Uncheck()
 		}
 	})
-	onClick(ctx, systray.AddMenuItem("Quit", ""), i.quit)
+	onClick(ctx, i.add("Quit this icon"), i.quit)
+}
+
+func (i *trayIcon) add(label string) *systray.MenuItem {
+	return systray.AddMenuItem(menuLabel(label, runtime.GOOS), "")
 }
 
 func onClick(ctx context.Context, item *systray.MenuItem, do func()) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -18,6 +19,7 @@ const (
 	trayGreen                   // all is well
 	trayAmber                   // something is not as it should be, and passes or can wait
 	trayRed                     // a person must act
+	trayBlue                    // a person has paused it
 )
 
 // trayView is all that the icon and its menu show; equal views look the same.
@@ -26,7 +28,17 @@ type trayView struct {
 	title  string // one line
 	rows   []trayRow
 	page   string // "" = there is no web page
+	pause  trayPause
 }
+
+// trayPause is what the menu offers of the pause.
+type trayPause int
+
+const (
+	noPause   trayPause = iota // there is no daemon, or no account
+	canPause                   // mail programs are let in
+	canResume                  // they are not
+)
 
 // trayRow is an account in the menu.
 type trayRow struct {
@@ -36,20 +48,26 @@ type trayRow struct {
 }
 
 func (v trayView) equal(w trayView) bool {
-	return v.colour == w.colour && v.title == w.title && v.page == w.page && slices.Equal(v.rows, w.rows)
+	return v.colour == w.colour && v.title == w.title && v.page == w.page && v.pause == w.pause && slices.Equal(v.rows, w.rows)
 }
 
 // viewWithout is what is shown when the daemon does not answer.
 func viewWithout(err error) trayView {
-	return trayView{colour: trayGrey, title: "Postern: " + err.Error() + `; start it with "postern serve"`}
+	if errors.Is(err, control.ErrNotRunning) {
+		return trayView{colour: trayGrey, title: "Postern is not running; start it: postern serve"}
+	}
+	return trayView{colour: trayGrey, title: "Postern does not answer: " + brief(err.Error())}
 }
 
 // viewOf turns the daemon's state into what a person needs to see of it.
 func viewOf(st control.Status) trayView {
 	v := trayView{colour: trayGreen, page: pageAt(st.Listeners)}
+	if len(st.Accounts) > 0 {
+		v.pause = canPause
+	}
 	acting, waiting := 0, 0
 	for _, acc := range st.Accounts {
-		row := trayRow{account: acc.Account, text: acc.Account + ": " + accountText(acc), signIn: canSignIn(acc)}
+		row := trayRow{account: acc.Account, text: acc.Account + ": " + brief(accountText(acc)), signIn: canSignIn(acc)}
 		v.rows = append(v.rows, row)
 		switch {
 		case mustAct(acc):
@@ -59,8 +77,10 @@ func viewOf(st control.Status) trayView {
 		}
 	}
 	switch {
+	case st.Paused != nil:
+		v.colour, v.title, v.pause = trayBlue, "Postern is paused; mail programs are turned away", canResume
 	case acting > 0:
-		v.colour, v.title = trayRed, fmt.Sprintf("Postern: %s to be looked after", counted(acting, "account has", "accounts have"))
+		v.colour, v.title = trayRed, fmt.Sprintf("Postern: %s you", counted(acting, "account needs", "accounts need"))
 	case len(st.Accounts) == 0:
 		v.colour, v.title = trayAmber, `Postern: no account yet; "postern setup" makes one`
 	case waiting > 0:
@@ -69,6 +89,24 @@ func viewOf(st control.Status) trayView {
 		v.title = fmt.Sprintf("Postern: %s ready", counted(len(st.Accounts), "account is", "accounts are"))
 	}
 	return v
+}
+
+// brief keeps a menu narrower than a screen; the page and the notification have the whole sentence.
+func brief(s string) string {
+	const most = 60
+	if r := []rune(s); len(r) > most {
+		return strings.TrimRight(string(r[:most-1]), " ,;:") + "…"
+	}
+	return s
+}
+
+// menuLabel doubles the sign that would make the next letter a key of the menu: "_" in dbusmenu's labels, "&" on
+// Windows. An address may have either.
+func menuLabel(text, goos string) string {
+	if goos == "windows" {
+		return strings.ReplaceAll(text, "&", "&&")
+	}
+	return strings.ReplaceAll(text, "_", "__")
 }
 
 func counted(n int, one, many string) string {
@@ -82,10 +120,12 @@ func accountText(acc control.Account) string {
 	switch {
 	case acc.State == auth.StateReady && len(acc.Sessions) > 0:
 		return "ready, " + counted(len(acc.Sessions), "session", "sessions")
-	case acc.Problem != nil && acc.State != auth.StateNeverSignedIn:
-		return acc.Problem.Say
 	case acc.State == auth.StateNeverSignedIn:
-		return "not signed in"
+		return "sign in…"
+	case acc.State == auth.StateSignInNeeded:
+		return "sign in again…"
+	case acc.Problem != nil:
+		return acc.Problem.Say
 	}
 	return acc.State
 }
@@ -113,63 +153,4 @@ func pageAt(listeners []control.Listener) string {
 		}
 	}
 	return ""
-}
-
-// trayNotice is one notification.
-type trayNotice struct {
-	account string
-	title   string
-	text    string
-	signIn  bool
-}
-
-// notices remembers what was told, so that a problem is told once, however often it is seen and whatever
-// comes and goes beside it. The zero value has told nothing.
-type notices struct {
-	told map[string]string // account → problem
-}
-
-// update returns what is new and the accounts whose notification has become wrong. An account is forgotten,
-// and may be told about again, only when it is ready, signed out or gone: a network that fails in between
-// does not make an old problem new.
-func (n *notices) update(st control.Status) (fresh []trayNotice, over []string) {
-	if n.told == nil {
-		n.told = map[string]string{}
-	}
-	there := map[string]bool{}
-	for _, acc := range st.Accounts {
-		there[acc.Account] = true
-		switch {
-		case mustAct(acc):
-			problem := acc.State
-			if acc.Problem != nil {
-				problem = acc.Problem.Class + " " + acc.Problem.Code
-			}
-			if n.told[acc.Account] != problem {
-				n.told[acc.Account] = problem
-				fresh = append(fresh, noticeOf(acc))
-			}
-		case acc.State == auth.StateReady, acc.State == auth.StateNeverSignedIn:
-			there[acc.Account] = false
-		}
-	}
-	for account := range n.told {
-		if !there[account] {
-			delete(n.told, account)
-			over = append(over, account)
-		}
-	}
-	slices.Sort(over)
-	return fresh, over
-}
-
-func noticeOf(acc control.Account) trayNotice {
-	n := trayNotice{account: acc.Account, title: acc.Account + " needs you", signIn: acc.State == auth.StateSignInNeeded}
-	if n.signIn {
-		n.title = acc.Account + ": sign in again"
-	}
-	if p := acc.Problem; p != nil {
-		n.text = strings.TrimSpace(p.Say + ". " + p.Cure)
-	}
-	return n
 }

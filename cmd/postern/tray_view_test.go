@@ -4,8 +4,9 @@ import (
 	"bytes"
 	"image"
 	"image/png"
-	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"postern/auth"
 	"postern/internal/control"
@@ -32,80 +33,67 @@ func TestTrayView(t *testing.T) {
 		{"ready", []control.Account{ready}, trayGreen, "Postern: 1 account is ready", []trayRow{{"ann@example.com", "ann@example.com: ready", false}}},
 		{"sessions", []control.Account{busy}, trayGreen, "Postern: 1 account is ready", []trayRow{{"ann@example.com", "ann@example.com: ready, 2 sessions", false}}},
 		{"signed out", []control.Account{ready, {Account: "bob@example.com", State: auth.StateNeverSignedIn}}, trayAmber, "Postern: 1 account is not ready",
-			[]trayRow{{"ann@example.com", "ann@example.com: ready", false}, {"bob@example.com", "bob@example.com: not signed in", true}}},
+			[]trayRow{{"ann@example.com", "ann@example.com: ready", false}, {"bob@example.com", "bob@example.com: sign in…", true}}},
 		{"network", []control.Account{needing("ann@example.com", auth.StateTrouble, auth.Retry, "network")}, trayAmber, "Postern: 1 account is not ready",
 			[]trayRow{{"ann@example.com", "ann@example.com: it is broken", false}}},
-		{"sign in", []control.Account{ready, needing("bob@example.com", auth.StateSignInNeeded, auth.SignIn, "AADSTS50173")}, trayRed, "Postern: 1 account has to be looked after",
-			[]trayRow{{"ann@example.com", "ann@example.com: ready", false}, {"bob@example.com", "bob@example.com: it is broken", true}}},
+		{"sign in", []control.Account{ready, needing("bob@example.com", auth.StateSignInNeeded, auth.SignIn, "AADSTS50173")}, trayRed, "Postern: 1 account needs you",
+			[]trayRow{{"ann@example.com", "ann@example.com: ready", false}, {"bob@example.com", "bob@example.com: sign in again…", true}}},
 		{"admin", []control.Account{needing("ann@example.com", auth.StateTrouble, auth.Admin, "AADSTS90094"), needing("bob@example.com", auth.StateTrouble, auth.Configuration, "x")},
-			trayRed, "Postern: 2 accounts have to be looked after",
+			trayRed, "Postern: 2 accounts need you",
 			[]trayRow{{"ann@example.com", "ann@example.com: it is broken", false}, {"bob@example.com", "bob@example.com: it is broken", false}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			got := viewOf(control.Status{Running: true, Accounts: tt.accounts, Listeners: []control.Listener{{Name: "web", Address: "127.0.0.1:1180"}}})
-			want := trayView{tt.colour, tt.title, tt.rows, "http://127.0.0.1:1180"}
+			want := trayView{tt.colour, tt.title, tt.rows, "http://127.0.0.1:1180", canPause}
+			if tt.rows == nil {
+				want.pause = noPause
+			}
 			if !got.equal(want) {
 				t.Errorf("viewOf = %+v\nwant     %+v", got, want)
 			}
 		})
 	}
-	if v := viewWithout(control.ErrNotRunning); v.colour != trayGrey || v.title != `Postern: postern serve is not running; start it with "postern serve"` {
+	if v := viewWithout(control.ErrNotRunning); v.colour != trayGrey || v.title != "Postern is not running; start it: postern serve" || v.pause != noPause {
 		t.Errorf("viewWithout = %+v", v)
 	}
 }
 
-// TestNotices goes through one account's life: each line is what the daemon says next.
-func TestNotices(t *testing.T) {
+func TestTrayViewPaused(t *testing.T) {
 	t.Parallel()
-	const ann = "ann@example.com"
-	ready := control.Account{Account: ann, State: auth.StateReady}
-	signIn := needing(ann, auth.StateSignInNeeded, auth.SignIn, "AADSTS50173")
-	var n notices
-	for i, step := range []struct {
-		accounts []control.Account
-		fresh    bool
-		over     bool
-	}{
-		{[]control.Account{{Account: ann, State: auth.StateNeverSignedIn}}, false, false},
-		{[]control.Account{ready}, false, false},
-		{[]control.Account{needing(ann, auth.StateTrouble, auth.Retry, "network")}, false, false},
-		{[]control.Account{signIn}, true, false},
-		{[]control.Account{signIn}, false, false},
-		{[]control.Account{needing(ann, auth.StateTrouble, auth.Retry, "network")}, false, false},
-		{[]control.Account{signIn}, false, false}, // the same problem behind a network that failed
-		{[]control.Account{needing(ann, auth.StateTrouble, auth.Admin, "AADSTS90094")}, true, false},
-		{[]control.Account{ready}, false, true},
-		{[]control.Account{ready}, false, false},
-		{[]control.Account{signIn}, true, false}, // again, after it was well
-		{nil, false, true},
-	} {
-		fresh, over := n.update(control.Status{Accounts: step.accounts})
-		if (len(fresh) == 1) != step.fresh || slices.Contains(over, ann) != step.over {
-			t.Errorf("step %d: told %v, over %v; want %t, %t", i, fresh, over, step.fresh, step.over)
-		}
+	since := time.Now()
+	v := viewOf(control.Status{Running: true, Paused: &since, Accounts: []control.Account{needing("bob@example.com", auth.StateSignInNeeded, auth.SignIn, "x")}})
+	if v.colour != trayBlue || v.title != "Postern is paused; mail programs are turned away" || v.pause != canResume || !v.rows[0].signIn {
+		t.Errorf("%+v", v)
+	}
+	resumed := v
+	resumed.pause = canPause
+	if v.equal(resumed) {
+		t.Error("the menu would not change")
 	}
 }
 
-func TestNoticeOf(t *testing.T) {
+func TestMenuText(t *testing.T) {
 	t.Parallel()
-	for _, tt := range []struct {
-		account control.Account
-		want    trayNotice
-	}{
-		{needing("a@b", auth.StateSignInNeeded, auth.SignIn, "x"), trayNotice{"a@b", "a@b: sign in again", "it is broken. mend it", true}},
-		{needing("a@b", auth.StateTrouble, auth.Admin, "x"), trayNotice{"a@b", "a@b needs you", "it is broken. mend it", false}},
+	for _, tt := range []struct{ text, goos, want string }{
+		{"ann_b&c@example.com", "linux", "ann__b&c@example.com"}, {"ann_b&c@example.com", "windows", "ann_b&&c@example.com"},
 	} {
-		if got := noticeOf(tt.account); got != tt.want {
-			t.Errorf("noticeOf = %+v, want %+v", got, tt.want)
+		if got := menuLabel(tt.text, tt.goos); got != tt.want {
+			t.Errorf("menuLabel(%q, %q) = %q", tt.text, tt.goos, got)
 		}
+	}
+	if got := brief(strings.Repeat("é", 60)); got != strings.Repeat("é", 60) {
+		t.Error(got)
+	}
+	if got := brief(strings.Repeat("é", 58) + ", and more"); got != strings.Repeat("é", 58)+"…" {
+		t.Error(got)
 	}
 }
 
 func TestTrayIcon(t *testing.T) {
 	t.Parallel()
 	shapes := map[string]trayColour{}
-	for _, c := range []trayColour{trayGrey, trayGreen, trayAmber, trayRed} {
+	for _, c := range []trayColour{trayGrey, trayGreen, trayAmber, trayRed, trayBlue} {
 		img, err := png.Decode(bytes.NewReader(trayPNG(c)))
 		if err != nil || img.Bounds() != image.Rect(0, 0, traySize, traySize) {
 			t.Fatalf("icon %d: %v, %v", c, img.Bounds(), err)
