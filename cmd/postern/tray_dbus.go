@@ -13,10 +13,8 @@ import (
 )
 
 const (
-	trayWatcher      = "org.kde.StatusNotifierWatcher"
 	notificationName = "org.freedesktop.Notifications"
 	notificationPath = "/org/freedesktop/Notifications"
-	signInAction     = "sign-in"
 )
 
 // busDesktop is a freedesktop.org desktop: an icon by StatusNotifierItem, notifications by the Desktop
@@ -26,7 +24,7 @@ type busDesktop struct {
 	bus *dbus.Conn
 
 	shownMu sync.Mutex
-	shown   map[uint32]string // notification → account
+	shown   map[uint32]trayNotice
 }
 
 // openDesktop fails without a session bus: then there is neither an icon nor a notification to show.
@@ -35,7 +33,7 @@ func openDesktop(t *tray, quit context.CancelFunc) (desktop, error) {
 	if err != nil {
 		return nil, failed(fmt.Errorf("no desktop session: %w", err), "run postern tray within one; postern status shows the accounts here")
 	}
-	d := &busDesktop{trayIcon: trayIcon{t: t, quit: quit}, bus: bus, shown: map[uint32]string{}}
+	d := &busDesktop{trayIcon: trayIcon{t: t, quit: quit}, bus: bus, shown: map[uint32]trayNotice{}}
 	if err := d.takeActions(); err != nil {
 		bus.Close()
 		return nil, failed(fmt.Errorf("session bus: %w", err), "")
@@ -62,33 +60,20 @@ func sessionBus() (*dbus.Conn, error) {
 	return bus, nil
 }
 
-// run keeps the icon offered even where no host is: the library registers it when one comes.
-func (d *busDesktop) run(ctx context.Context) error {
-	defer d.bus.Close()
-	d.trayIcon.run(ctx)
-	return nil
-}
-
-func (d *busDesktop) hasHost() bool {
-	v, err := d.bus.Object(trayWatcher, "/StatusNotifierWatcher").GetProperty(trayWatcher + ".IsStatusNotifierHostRegistered")
-	if err != nil {
-		return false
-	}
-	is, _ := v.Value().(bool)
-	return is
-}
-
 func (d *busDesktop) notify(n trayNotice) error {
 	o := d.bus.Object(notificationName, notificationPath)
 	var can []string
 	if err := o.Call(notificationName+".GetCapabilities", 0).Store(&can); err != nil {
 		return err
 	}
-	var actions []string
+	var actions []string // the default one is a button where a click on the text does nothing, as in Xfce
 	text := n.body("")
-	if n.signIn && slices.Contains(can, "actions") {
-		actions = []string{"default", "Sign in", signInAction, "Sign in"}
+	switch clickable := slices.Contains(can, "actions"); {
+	case clickable && n.signIn:
+		actions = []string{"default", "Sign in"}
 		text = n.body("Click to sign in.")
+	case clickable && d.t.shown.page != "":
+		actions = []string{"default", "Open the page"} // it has room for a cure that is long
 	}
 	if slices.Contains(can, "body-markup") {
 		text = html.EscapeString(text)
@@ -99,7 +84,7 @@ func (d *busDesktop) notify(n trayNotice) error {
 	defer d.shownMu.Unlock()
 	err := o.Call(notificationName+".Notify", 0, "Postern", uint32(0), "dialog-password", n.title, text, actions, hints, int32(0)).Store(&id)
 	if err == nil {
-		d.shown[id] = n.account
+		d.shown[id] = n
 	}
 	return err
 }
@@ -107,8 +92,8 @@ func (d *busDesktop) notify(n trayNotice) error {
 func (d *busDesktop) withdraw(account string) {
 	d.shownMu.Lock()
 	defer d.shownMu.Unlock()
-	for id, whose := range d.shown {
-		if whose == account {
+	for id, n := range d.shown {
+		if n.account == account {
 			d.bus.Object(notificationName, notificationPath).Call(notificationName+".CloseNotification", dbus.FlagNoReplyExpected, id)
 			delete(d.shown, id)
 		}
@@ -138,12 +123,16 @@ func (d *busDesktop) takeActions() error {
 
 func (d *busDesktop) took(signal string, id uint32) {
 	d.shownMu.Lock()
-	account, ours := d.shown[id]
+	n, ours := d.shown[id]
 	if signal == notificationName+".NotificationClosed" {
 		delete(d.shown, id)
 	}
 	d.shownMu.Unlock()
-	if ours && signal == notificationName+".ActionInvoked" {
-		d.t.signIn(account)
+	switch {
+	case !ours || signal != notificationName+".ActionInvoked":
+	case n.signIn:
+		d.t.signIn(n.account)
+	default:
+		d.t.openPage()
 	}
 }

@@ -74,9 +74,9 @@ func problemOf(acc control.Account) string {
 }
 
 func noticeOf(acc control.Account, page string) trayNotice {
-	n := trayNotice{account: acc.Account, title: acc.Account + " needs you", signIn: acc.State == auth.StateSignInNeeded}
+	n := trayNotice{account: acc.Account, title: "Postern needs you: " + acc.Account, signIn: acc.State == auth.StateSignInNeeded}
 	if n.signIn {
-		n.title = acc.Account + ": sign in again"
+		n.title = "Sign in again: " + acc.Account
 	}
 	if n.signIn && page != "" {
 		n.link = page + control.SignInPath(acc.Account)

@@ -57,11 +57,11 @@ func TestNoticeOf(t *testing.T) {
 		plain     string
 	}{
 		{needing("a@b", auth.StateSignInNeeded, auth.SignIn, "x"), "http://127.0.0.1:1180",
-			trayNotice{"a@b", "a@b: sign in again", "It is broken.", "mend it", true, "http://127.0.0.1:1180/sign-in/a@b"},
+			trayNotice{"a@b", "Sign in again: a@b", "It is broken.", "mend it", true, "http://127.0.0.1:1180/sign-in/a@b"},
 			"It is broken. Click to sign in.", "It is broken. What to do: mend it"},
-		{needing("a@b", auth.StateSignInNeeded, auth.SignIn, "x"), "", trayNotice{"a@b", "a@b: sign in again", "It is broken.", "mend it", true, ""},
+		{needing("a@b", auth.StateSignInNeeded, auth.SignIn, "x"), "", trayNotice{"a@b", "Sign in again: a@b", "It is broken.", "mend it", true, ""},
 			"It is broken. Click to sign in.", "It is broken. What to do: mend it"},
-		{needing("a@b", auth.StateTrouble, auth.Admin, "x"), "http://127.0.0.1:1180", trayNotice{"a@b", "a@b needs you", "It is broken.", "mend it", false, ""},
+		{needing("a@b", auth.StateTrouble, auth.Admin, "x"), "http://127.0.0.1:1180", trayNotice{"a@b", "Postern needs you: a@b", "It is broken.", "mend it", false, ""},
 			"It is broken. What to do: mend it", "It is broken. What to do: mend it"},
 	} {
 		got := noticeOf(tt.account, tt.page)

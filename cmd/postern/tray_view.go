@@ -56,7 +56,7 @@ func viewWithout(err error) trayView {
 	if errors.Is(err, control.ErrNotRunning) {
 		return trayView{colour: trayGrey, title: "Postern is not running; start it: postern serve"}
 	}
-	return trayView{colour: trayGrey, title: "Postern does not answer: " + brief(err.Error())}
+	return trayView{colour: trayGrey, title: "Postern does not answer: " + brief(err.Error(), briefText)}
 }
 
 // viewOf turns the daemon's state into what a person needs to see of it.
@@ -67,7 +67,7 @@ func viewOf(st control.Status) trayView {
 	}
 	acting, waiting := 0, 0
 	for _, acc := range st.Accounts {
-		row := trayRow{account: acc.Account, text: acc.Account + ": " + brief(accountText(acc)), signIn: canSignIn(acc)}
+		row := trayRow{account: acc.Account, text: brief(acc.Account, briefAccount) + ": " + brief(accountText(acc), briefText), signIn: canSignIn(acc)}
 		v.rows = append(v.rows, row)
 		switch {
 		case mustAct(acc):
@@ -91,9 +91,14 @@ func viewOf(st control.Status) trayView {
 	return v
 }
 
-// brief keeps a menu narrower than a screen; the page and the notification have the whole sentence.
-func brief(s string) string {
-	const most = 60
+// A menu stays narrower than a screen; the page and the notification have the whole sentence.
+const (
+	briefAccount = 40
+	briefText    = 48
+)
+
+// brief cuts a text to as many characters.
+func brief(s string, most int) string {
 	if r := []rune(s); len(r) > most {
 		return strings.TrimRight(string(r[:most-1]), " ,;:") + "…"
 	}

@@ -82,10 +82,10 @@ func TestMenuText(t *testing.T) {
 			t.Errorf("menuLabel(%q, %q) = %q", tt.text, tt.goos, got)
 		}
 	}
-	if got := brief(strings.Repeat("é", 60)); got != strings.Repeat("é", 60) {
+	if got := brief(strings.Repeat("é", 60), 60); got != strings.Repeat("é", 60) {
 		t.Error(got)
 	}
-	if got := brief(strings.Repeat("é", 58) + ", and more"); got != strings.Repeat("é", 58)+"…" {
+	if got := brief(strings.Repeat("é", 58)+", and more", 60); got != strings.Repeat("é", 58)+"…" {
 		t.Error(got)
 	}
 }
