@@ -46,10 +46,13 @@ type Sessions interface {
 	Pausing
 }
 
-// Pausing is how the daemon stands aside for a while.
+// Pausing is how the daemon stands aside for a while. *proxy.Server does, and says more.
 type Pausing interface {
+	// Pause keeps mail clients out and ends the live sessions; changed is false when they were kept out before.
 	Pause() (ended int, changed bool)
+	// Resume lets them in again; changed is false when they were not kept out.
 	Resume() (changed bool)
+	// PausedSince is zero while mail clients are let in.
 	PausedSince() time.Time
 }
 
