@@ -29,7 +29,7 @@ func (d *busDesktop) run(ctx context.Context) error {
 // none begins to listen for one that comes (fyne.io/systray v1.12.2). A desktop that starts icons and panel at once
 // hits the moment between.
 func (d *busDesktop) offerAgain(ctx context.Context) {
-	for {
+	for missed := 0; ; {
 		select {
 		case <-time.After(trayEvery):
 		case <-ctx.Done():
@@ -47,6 +47,9 @@ func (d *busDesktop) offerAgain(ctx context.Context) {
 		}
 		if d.isRegistered(own.Names()) {
 			return
+		}
+		if missed++; missed < 2 {
+			continue // it may be on its way, and twice is too much for some hosts
 		}
 		if own.Object(trayWatcher, trayWatcherPath).Call(trayWatcher+".RegisterStatusNotifierItem", 0, trayItemPath).Err == nil {
 			return

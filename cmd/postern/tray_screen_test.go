@@ -82,7 +82,11 @@ func newScreen(t *testing.T, theme string) *screen {
 	s.bus, s.address = startBus(t, s.env...)
 	s.env = append(s.env, "DBUS_SESSION_BUS_ADDRESS="+s.address)
 	s.start("dunst", "-conf", filepath.Join(s.home, "dunstrc"))
-	until(t, "dunst is there", func() bool { return s.notifications() == 0 })
+	until(t, "dunst is there", func() bool { // a call would start one with other settings
+		var has bool
+		err := s.bus.BusObject().Call("org.freedesktop.DBus.NameHasOwner", 0, notificationName).Store(&has)
+		return err == nil && has
+	})
 	return s
 }
 
@@ -171,20 +175,32 @@ func (s *screen) menu() map[string]int32 {
 	return menuOf(s.bus, name)
 }
 
-// frame is what the screen shows: Xvfb keeps it as a file of xwd, whose header is 32-bit numbers, big-endian.
-func (s *screen) frame() *image.NRGBA {
+// shot is what the screen shows. Xvfb keeps it as a file of xwd, whose header is 32-bit numbers, big-endian.
+type shot struct {
+	pixels  []byte // blue, green, red and nothing
+	perLine int
+}
+
+func (s *screen) shot() shot {
 	b, err := os.ReadFile(filepath.Join(s.home, "Xvfb_screen0"))
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	field := func(i int) int { return int(binary.BigEndian.Uint32(b[4*i:])) }
 	headerSize, perLine, colours := field(0), field(12), field(19)
-	pixels := b[headerSize+12*colours:]
+	return shot{b[headerSize+12*colours:], perLine}
+}
+
+func (s shot) at(x, y int) color.NRGBA {
+	p := s.pixels[y*s.perLine+4*x:]
+	return color.NRGBA{p[2], p[1], p[0], 0xff}
+}
+
+func (s shot) image() image.Image {
 	img := image.NewNRGBA(image.Rect(0, 0, screenWide, screenHigh))
 	for y := range screenHigh {
 		for x := range screenWide {
-			p := pixels[y*perLine+4*x:]
-			img.SetNRGBA(x, y, color.NRGBA{p[2], p[1], p[0], 0xff})
+			img.SetNRGBA(x, y, s.at(x, y))
 		}
 	}
 	return img
@@ -192,12 +208,12 @@ func (s *screen) frame() *image.NRGBA {
 
 // icon names the colour that the panel shows at the icon's place.
 func (s *screen) icon() string {
-	img := s.frame()
+	now := s.shot()
 	for c, name := range []string{"grey", "green", "amber", "red", "blue"} {
 		want, found := trayPaint[c], 0
 		for y := range panelHigh {
 			for x := range panelHigh {
-				p := img.NRGBAAt(x, y)
+				p := now.at(x, y)
 				if near(p.R, want.R) && near(p.G, want.G) && near(p.B, want.B) {
 					found++
 				}
@@ -220,7 +236,7 @@ func (s *screen) picture(name string) {
 		return
 	}
 	var b bytes.Buffer
-	err := png.Encode(&b, s.frame())
+	err := png.Encode(&b, s.shot().image())
 	if err == nil {
 		err = os.WriteFile(filepath.Join(dir, fmt.Sprintf("tray-%s-%s.png", name, s.theme)), b.Bytes(), 0o600)
 	}
@@ -241,12 +257,12 @@ func (s *screen) xdotool(args ...string) {
 // changes does something and waits until the screen has changed and comes to rest.
 func (s *screen) changes(what string, do func()) {
 	s.t.Helper()
-	before := s.frame().Pix
+	before := s.shot().pixels
 	last := before
 	do()
 	until(s.t, what, func() bool {
 		time.Sleep(100 * time.Millisecond) // rest is that nothing changes in a while
-		now := s.frame().Pix
+		now := s.shot().pixels
 		rest := bytes.Equal(now, last) && !bytes.Equal(now, before)
 		last = now
 		return rest
