@@ -73,5 +73,9 @@ func runRenew(ctx context.Context, a *app, args []string) error {
 	if err != nil {
 		return err
 	}
-	return m.RenewApart(ctx, request, a.ui.out)
+	err = m.RenewApart(ctx, request, a.ui.out)
+	if err != nil {
+		a.ui.err = io.Discard // whoever asked does it itself and reports that; this line would stand in its log, which may be JSON
+	}
+	return err
 }
