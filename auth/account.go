@@ -306,7 +306,14 @@ func storeProblem(email string, err error) *Problem {
 	if errors.Is(err, store.ErrDamaged) || errors.Is(err, store.ErrWrongKey) {
 		key = "store-damaged"
 	}
-	p := newProblem(key, about{account: Account{Email: email}, detail: err.Error()})
+	detail, cure := err.Error(), ""
+	if i := strings.LastIndex(detail, "; "); i >= 0 && key == "store" { // the store's errors end with their cure
+		detail, cure = detail[:i], detail[i+2:]
+	}
+	p := newProblem(key, about{account: Account{Email: email}, detail: detail})
+	if cure != "" {
+		p.Cure = cure
+	}
 	p.Err = err
 	p.schedule(nil, time.Now())
 	return p

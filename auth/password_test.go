@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"errors"
+	"fmt"
 	"regexp"
 	"strings"
 	"sync"
@@ -223,6 +224,22 @@ func TestSlowHashesTakeTurns(t *testing.T) {
 	all.Wait()
 	if n := len(f.slow); n != 0 {
 		t.Errorf("%d turns not given back", n)
+	}
+}
+
+// fullStore fails as a store on a full disk does.
+type fullStore struct{ store.Store }
+
+func (fullStore) View(context.Context, string) (store.Record, error) {
+	return store.Record{}, fmt.Errorf("record x: %w: no space left; make room", store.ErrUnavailable)
+}
+
+func TestStoreTroubleBringsItsOwnCure(t *testing.T) {
+	f := newFixture(t, fixtureOptions{store: fullStore{store.NewMemory()}})
+	_, err := f.Token(t.Context(), ann)
+	p, ok := errors.AsType[*Problem](err)
+	if !ok || p.Cure != "make room" || strings.Contains(p.Say, "make room") {
+		t.Errorf("%+v", p)
 	}
 }
 

@@ -55,6 +55,8 @@ func (f *fakeAccounts) login(user string, password auth.Secret) (auth.Login, err
 			return auth.Login{Account: f.account, PasswordID: "id-reader", Label: "backup", ReadOnly: true}, nil
 		case "sender":
 			return auth.Login{Account: f.account, Label: "scanner", SendOnly: true}, nil
+		case "unread":
+			return auth.Login{}, &auth.Problem{Class: auth.Retry, Say: "the store is locked"}
 		}
 	}
 	return auth.Login{}, auth.ErrWrongPassword

@@ -314,14 +314,14 @@ func deepest(err error) error {
 // refused sorts and logs a refusal.
 func (s *session) refused(o offer, login auth.Login, err error) refusal {
 	account := login.Account.Email
-	r := s.server.refuse(account, err)
-	s.server.stats.login(s.protocol, int(r.kind))
-	switch {
+	switch { // where the password could not even be looked at
 	case account == "" && auth.LooksLikePassword(o.user):
 		account = "(a password where the user name belongs)"
 	case account == "":
 		account = printable(o.user)
 	}
+	r := s.server.refuse(account, err)
+	s.server.stats.login(s.protocol, int(r.kind))
 	attrs := []any{"account", account, "password", login.Label, "reason", r.kind.String(), "err", err, "audit", true}
 	if cause := deepest(err); cause != err {
 		attrs = append(attrs, "cause", cause)

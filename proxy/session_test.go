@@ -103,6 +103,17 @@ func TestFailureChallengeIsAnswered(t *testing.T) {
 	}
 }
 
+// The account is named although its password could not be looked at.
+func TestRefusedBeforeThePassword(t *testing.T) {
+	t.Parallel()
+	c := newProxy(t).dial(t)
+	c.expect("* OK")
+	c.send("a LOGIN ann@example.com unread\r\n")
+	if got := c.line(); !strings.HasPrefix(got, "a NO [UNAVAILABLE] ann@example.com: the store is locked; ") {
+		t.Errorf("got %q", got)
+	}
+}
+
 // The words for each kind of trouble, and that the connection stays usable after them.
 func TestRefusals(t *testing.T) {
 	t.Parallel()
