@@ -30,7 +30,9 @@ func (u *ui) ask(ctx context.Context, question, usual string, check func(string)
 		}
 		answer, err := u.line(ctx)
 		if err != nil {
-			u.say("")
+			if ctx.Err() == nil { // after Ctrl-C the line is broken already
+				u.say("")
+			}
 			return "", err
 		}
 		if answer == "" {

@@ -121,6 +121,13 @@ type importer struct {
 func (im *importer) run(ctx context.Context, s *migration.Settings) error {
 	im.ui.print("%s: %s\n", im.file, s.Format)
 	accounts := im.choose(s.Accounts)
+	if len(accounts) == 0 && len(s.Accounts) > 0 {
+		var names []string
+		for _, a := range s.Accounts {
+			names = append(names, cmp.Or(a.Email, "an account without a name"))
+		}
+		return failed(fmt.Errorf("%s has no account %s", im.file, im.only), "it has "+strings.Join(names, ", "))
+	}
 	for _, a := range accounts {
 		im.ui.print("\n%s\n", cmp.Or(a.Email, "an account without a name"))
 		if err := im.take(ctx, a); err != nil {

@@ -57,7 +57,10 @@ func (im *importer) notTaken(format string, args ...any) {
 
 // add makes the account and brings its tokens along.
 func (im *importer) add(ctx context.Context, a migration.Account, there bool, account auth.Account) error {
-	refresh, secret, trouble := im.open(a)
+	refresh, secret, trouble := im.open(ctx, a)
+	if ctx.Err() != nil { // Ctrl-C where the password was asked for
+		return ctx.Err()
+	}
 	if secret.IsZero() {
 		secret = a.ClientSecret
 	}
@@ -138,11 +141,11 @@ func (im *importer) bringTokens(ctx context.Context, a migration.Account, accoun
 }
 
 // open asks for the password that opens an account's tokens.
-func (im *importer) open(a migration.Account) (refresh, clientSecret auth.Secret, trouble string) {
+func (im *importer) open(ctx context.Context, a migration.Account) (refresh, clientSecret auth.Secret, trouble string) {
 	if a.Sealed == nil {
 		return refresh, clientSecret, ""
 	}
-	passwords := im.passwordsFor(a.Email)
+	passwords := im.passwordsFor(ctx, a.Email)
 	if len(passwords) == 0 {
 		return refresh, clientSecret, "they are encrypted with the mail client's password: with --password it is read from standard input"
 	}
@@ -160,9 +163,9 @@ func (im *importer) open(a migration.Account) (refresh, clientSecret auth.Secret
 }
 
 // passwordsFor asks a person for each account; a pipe has one line for each password, and is read once.
-func (im *importer) passwordsFor(email string) []string {
+func (im *importer) passwordsFor(ctx context.Context, email string) []string {
 	if f, ok := im.ui.in.(*os.File); ok && im.file != "-" && term.IsTerminal(int(f.Fd())) {
-		typed, err := im.ui.secret("the mail client's password for " + email + " (empty to sign in anew): ")
+		typed, err := im.ui.secret(ctx, "the mail client's password for " + email + " (empty to sign in anew): ")
 		if err != nil || typed == "" {
 			return nil
 		}

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 
 	"postern/auth"
@@ -34,7 +35,12 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	ui := &ui{in: stdin, out: stdout, err: stderr}
+	endLine := sync.OnceFunc(ui.endLine)
+	defer context.AfterFunc(ctx, endLine)()
 	err := dispatch(ctx, ui, args)
+	if ctx.Err() != nil {
+		endLine()
+	}
 	if err == nil {
 		return exitDone
 	}

@@ -30,7 +30,7 @@ func runPasswordAdd(ctx context.Context, a *app, args []string) error {
 	}
 	wanted := auth.NewPassword{Label: a.o.label, Expires: expires, ReadOnly: a.o.readOnly, SendOnly: a.o.sendOnly}
 	if a.o.choose {
-		typed, err := a.ui.secret("password for mail clients: ")
+		typed, err := a.ui.secretTwice(ctx, "password for mail clients: ")
 		if err != nil {
 			return fmt.Errorf("read the password: %w", err)
 		}

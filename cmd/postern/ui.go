@@ -30,6 +30,13 @@ func (u *ui) say(format string, args ...any) { fmt.Fprintf(u.err, format+"\n", a
 // json writes a result for a script, on one line.
 func (u *ui) json(v any) error { return json.NewEncoder(u.out).Encode(v) }
 
+// endLine begins a new line on a terminal, which has shown ^C.
+func (u *ui) endLine() {
+	if f, ok := u.err.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		u.say("")
+	}
+}
+
 func (u *ui) fail(err error) {
 	for line := range strings.SplitSeq(err.Error(), "\n") {
 		u.say("postern: error: %s", line)
@@ -37,17 +44,4 @@ func (u *ui) fail(err error) {
 	if h := hint(err); h != "" {
 		u.say("postern: hint: %s", h)
 	}
-}
-
-// secret asks for something that must not show, or reads it from a pipe: the first line.
-func (u *ui) secret(prompt string) (string, error) {
-	if f, ok := u.in.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		fmt.Fprint(u.err, prompt)
-		b, err := term.ReadPassword(int(f.Fd()))
-		fmt.Fprintln(u.err)
-		return string(b), err
-	}
-	b, err := io.ReadAll(io.LimitReader(u.in, 4096))
-	line, _, _ := strings.Cut(string(b), "\n")
-	return strings.TrimSuffix(line, "\r"), err
 }

@@ -51,7 +51,7 @@ type Account struct {
 func (a *Account) left(what, why string) { a.Left = append(a.Left, what+": "+why) }
 
 // ErrUnknownFormat says that a file is none of those that can be read.
-var ErrUnknownFormat = errors.New("not a file that can be read")
+var ErrUnknownFormat = errors.New("not in a form that can be imported")
 
 // EncryptedError is returned for a file that has to be decrypted first, by the program that holds the key.
 type EncryptedError struct{}
