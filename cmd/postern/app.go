@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -51,7 +52,11 @@ func (a *app) config() (*config.Config, error) {
 	}
 	cfg, err := config.Load(path, builtInProviders())
 	if err != nil {
-		return nil, configError(err, "config.example.toml explains every key")
+		cure := "config.example.toml explains every key"
+		if errors.Is(err, fs.ErrNotExist) {
+			cure = "name the file with --config or POSTERN_CONFIG; without either, the usual place is looked at"
+		}
+		return nil, configError(err, cure)
 	}
 	a.cfg = cfg
 	return cfg, nil

@@ -50,12 +50,17 @@ func (g *globalOptions) declare(f *flag.FlagSet) {
 func dispatch(ctx context.Context, u *ui, args []string) error {
 	o := &options{}
 	flags := newFlagSet("postern", o, nil)
+	var isVersion bool
+	flags.BoolVar(&isVersion, "version", false, "")
 	args, err := parseFlags(flags, args, true)
 	if errors.Is(err, flag.ErrHelp) {
 		return help(u, nil)
 	}
 	if err != nil {
 		return usageError(orElse(meantFlag(flags, err), `"postern help" lists the commands`), "%w", err)
+	}
+	if isVersion {
+		args = []string{"version"}
 	}
 	if len(args) == 0 {
 		return usageError(`"postern help" lists the commands, "postern demo" shows the program at work`, "no command given")
@@ -74,8 +79,18 @@ func dispatch(ctx context.Context, u *ui, args []string) error {
 	}
 	a := &app{ui: u, o: o, renewals: make(chan struct{}, renewAtOnce)}
 	defer a.close()
-	return c.run(ctx, a, rest)
+	return withUsage(c.run(ctx, a, rest), c)
 }
+
+// withUsage is the cure of wrong usage that has none of its own.
+func withUsage(err error, c *command) error {
+	if f, ok := errors.AsType[*failure](err); ok && f.code == exitUsage && f.hint == "" {
+		return usageError(c.usage(), "%w", f.err)
+	}
+	return err
+}
+
+func (c *command) usage() string { return strings.TrimSpace("postern " + c.name + " " + c.args) }
 
 func newFlagSet(name string, o *options, c *command) *flag.FlagSet {
 	f := flag.NewFlagSet(name, flag.ContinueOnError)
@@ -125,7 +140,10 @@ func unknownCommand(args []string) error {
 			under = append(under, `"postern `+c.name+`"`)
 		}
 	}
-	if len(under) > 0 {
+	switch {
+	case len(under) > 0 && len(args) > 1 && !strings.HasPrefix(args[1], "-"):
+		return usageError("one of "+strings.Join(under, ", "), "unknown command %q", args[0]+" "+args[1])
+	case len(under) > 0:
 		return usageError("one of "+strings.Join(under, ", "), "%s: which one", args[0])
 	}
 	if meant := meantCommand(args); meant != "" {

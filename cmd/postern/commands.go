@@ -25,7 +25,7 @@ func commands() []command {
 				f.StringVar(&o.tenant, "tenant", "", "directory to sign in to, when the provider's default is not yours")
 				f.StringVar(&o.flow, "flow", "", "how to sign in")
 				f.StringVar(&o.mailbox, "mailbox", "", "the mailbox to open, when it is not EMAIL (shared mailbox)")
-				f.StringVar(&o.signInAs, "sign-in-as", "", "the address to sign in with, when it is not EMAIL")
+				f.StringVar(&o.signInAs, "sign-in-as", "", "the `ADDRESS` to sign in with, when it is not EMAIL")
 				f.StringVar(&o.clientSecretFile, "client-secret-file", "", "`FILE` with the app's secret")
 				f.StringVar(&o.clientCertificate, "client-certificate", "", "`FILE` with the app's certificate (PEM)")
 				f.StringVar(&o.clientKey, "client-key", "", "`FILE` with the certificate's key (PEM)")

@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"strings"
+	"syscall"
 	"time"
 
 	"postern/auth"
@@ -22,6 +24,9 @@ func runDemo(ctx context.Context, a *app, args []string) error {
 		return err
 	}
 	a.isDaemon = true
+	if _, _, err := net.SplitHostPort(a.o.addr); err != nil {
+		return usageError("an address is host:port, such as 127.0.0.1:0 for a free port", "--addr: %w", err)
+	}
 	log, err := a.demoLog()
 	if err != nil {
 		return err
@@ -40,6 +45,9 @@ func runDemo(ctx context.Context, a *app, args []string) error {
 	d.control.Recent = &a.recent
 	defer d.close()
 	if err := d.listen(&config.Config{Listen: demoListen(a.o.addr)}); err != nil {
+		if errors.Is(err, syscall.EADDRINUSE) {
+			return failed(errors.Unwrap(err), "another program has that port; this takes a free one: postern demo --addr 127.0.0.1:0")
+		}
 		return err
 	}
 	if err := demoSignIn(ctx, outlook, m); err != nil {

@@ -48,7 +48,7 @@ func helpCommand(u *ui, words []string) error {
 			u.print("\n")
 		}
 		found = true
-		u.print("Usage: %s\n\n%s.\n", strings.TrimSpace("postern "+c.name+" "+c.args), sentence(c.does))
+		u.print("Usage: %s\n\n%s.\n", c.usage(), sentence(c.does))
 		if c.more != "" {
 			u.print("%s\n", c.more)
 		}
@@ -68,12 +68,31 @@ func printFlags(u *ui, c command) {
 	c.flags(f, &options{})
 	u.print("\n")
 	f.VisitAll(func(g *flag.Flag) {
-		kind, usage := flag.UnquoteUsage(g)
+		kind, usage := c.takes(g), unquoted(g)
 		if g.DefValue != "" && g.DefValue != "false" {
 			usage += " (default " + g.DefValue + ")"
 		}
-		u.print("  %-30s %s\n", strings.TrimSpace("--"+g.Name+" "+strings.ToUpper(kind)), usage)
+		u.print("  %-30s %s\n", strings.TrimSpace("--"+g.Name+" "+kind), usage)
 	})
+}
+
+// takes is what the value of a flag is called, as the command's own usage calls it; "" for a switch.
+func (c *command) takes(g *flag.Flag) string {
+	kind, _ := flag.UnquoteUsage(g)
+	if kind != "string" {
+		return strings.ToUpper(kind)
+	}
+	if _, after, ok := strings.Cut(c.args, "--"+g.Name+" "); ok {
+		if name := after[:strings.IndexAny(after+" ", " ]")]; !strings.Contains(name, "|") {
+			return name
+		}
+	}
+	return "VALUE"
+}
+
+func unquoted(g *flag.Flag) string {
+	_, usage := flag.UnquoteUsage(g)
+	return usage
 }
 
 func sentence(s string) string { return strings.ToUpper(s[:1]) + s[1:] }

@@ -165,7 +165,7 @@ func (im *importer) open(ctx context.Context, a migration.Account) (refresh, cli
 // passwordsFor asks a person for each account; a pipe has one line for each password, and is read once.
 func (im *importer) passwordsFor(ctx context.Context, email string) []string {
 	if f, ok := im.ui.in.(*os.File); ok && im.file != "-" && term.IsTerminal(int(f.Fd())) {
-		typed, err := im.ui.secret(ctx, "the mail client's password for " + email + " (empty to sign in anew): ")
+		typed, err := im.ui.secret(ctx, "the mail client's password for "+email+" (empty to sign in anew): ")
 		if err != nil || typed == "" {
 			return nil
 		}

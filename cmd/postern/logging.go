@@ -1,11 +1,14 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"strings"
+	"syscall"
 )
 
 // newLogger writes events to w: text for a person, JSON for a collector.
@@ -43,6 +46,12 @@ func (a *app) watched(log *slog.Logger, err error) (*slog.Logger, error) {
 
 // listenError says what to do about an address that can not be listened on.
 func listenError(key, address string, err error) error {
-	return failed(fmt.Errorf("%s: can not listen on %s: %w", key, address, err),
-		"another program (or another postern) may have it: choose a different address, or stop that program")
+	cure := "another program (or another postern) may have it: choose a different address, or stop that program"
+	switch {
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		cure = "this machine does not have that address: choose another, such as 127.0.0.1"
+	case errors.Is(err, fs.ErrPermission):
+		cure = "choose a port from 1024 on: those below are for the system"
+	}
+	return failed(fmt.Errorf("%s: can not listen on %s: %w", key, address, err), cure)
 }

@@ -41,30 +41,30 @@ func manCommands(w io.Writer) error {
 		Globals  []manFlag
 		Commands []manCommand
 	}{Date: manDate()}
-	page.Globals = manFlags(func(f *flag.FlagSet) { new(globalOptions).declare(f) })
+	page.Globals = manFlags(&command{}, func(f *flag.FlagSet) { new(globalOptions).declare(f) })
 	for _, c := range commands() {
 		if c.hidden {
 			continue
 		}
 		m := manCommand{Name: c.name, Args: c.args, Does: sentence(c.does), More: c.more}
 		if c.flags != nil {
-			m.Flags = manFlags(func(f *flag.FlagSet) { c.flags(f, &options{}) })
+			m.Flags = manFlags(&c, func(f *flag.FlagSet) { c.flags(f, &options{}) })
 		}
 		page.Commands = append(page.Commands, m)
 	}
 	return manRender(w, "postern.1.tmpl", page)
 }
 
-func manFlags(declare func(*flag.FlagSet)) []manFlag {
+func manFlags(c *command, declare func(*flag.FlagSet)) []manFlag {
 	f := flag.NewFlagSet("", flag.ContinueOnError)
 	declare(f)
 	var all []manFlag
 	f.VisitAll(func(g *flag.Flag) {
-		kind, usage := flag.UnquoteUsage(g)
+		usage := unquoted(g)
 		if g.DefValue != "" && g.DefValue != "false" {
 			usage += "; default " + g.DefValue
 		}
-		all = append(all, manFlag{Name: g.Name, Kind: strings.ToUpper(kind), Usage: usage})
+		all = append(all, manFlag{Name: g.Name, Kind: c.takes(g), Usage: usage})
 	})
 	return all
 }
