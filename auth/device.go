@@ -35,20 +35,41 @@ func (m *Manager) BeginDevice(ctx context.Context, email string) (*DeviceSignIn,
 		return nil, err
 	}
 	d := &DeviceSignIn{signIn: *s}
-	form := url.Values{"scope": {strings.Join(d.account.signInScopes(), " ")}}
-	if p := d.account.prove(form); p != nil {
+	if p := d.askCode(ctx); p != nil {
 		return nil, d.ended(p)
 	}
+	d.started()
+	return d, nil
+}
+
+// CheckApp asks the provider for a code that nobody is shown, because the answer tells whether it knows the account's
+// app. No sign-in begins, and none is logged. Errors are those of BeginDevice.
+func (m *Manager) CheckApp(ctx context.Context, email string) error {
+	s, err := m.newSignIn(ctx, email, FlowDevice)
+	if err != nil {
+		return err
+	}
+	d := &DeviceSignIn{signIn: *s}
+	if p := d.askCode(ctx); p != nil {
+		return p
+	}
+	return nil
+}
+
+func (d *DeviceSignIn) askCode(ctx context.Context) *Problem {
+	form := url.Values{"scope": {strings.Join(d.account.signInScopes(), " ")}}
+	if p := d.account.prove(form); p != nil {
+		return p
+	}
 	before := time.Now().Round(0)
-	got, p := m.endpoint.post(ctx, d.account, d.account.Provider.DeviceURL, form)
+	got, p := d.m.endpoint.post(ctx, d.account, d.account.Provider.DeviceURL, form)
 	if p == nil {
 		p = d.show(got, before)
 	}
 	if p != nil {
-		return nil, d.ended(d.explain(p))
+		return d.explain(p)
 	}
-	d.started()
-	return d, nil
+	return nil
 }
 
 // show fills in what the person has to see.

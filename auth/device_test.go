@@ -130,6 +130,22 @@ func TestDeviceWaitEndsWithItsContextAndWithTheManager(t *testing.T) {
 	})
 }
 
+// A question is no sign-in: nothing of the kind stands in the audit log.
+func TestCheckApp(t *testing.T) {
+	f := newFixture(t, fixtureOptions{})
+	f.id.then(deviceStart(nil))
+	if err := f.CheckApp(t.Context(), ann); err != nil {
+		t.Error(err)
+	}
+	f.id.then(oauthFailure("unauthorized_client", 700016))
+	if p := asProblem(f.CheckApp(t.Context(), ann)); p == nil || p.Code != "AADSTS700016" {
+		t.Errorf("%v; want AADSTS700016", p)
+	}
+	if said := f.log.String(); strings.Contains(said, "audit=true") {
+		t.Error(said)
+	}
+}
+
 func TestDeviceStartFails(t *testing.T) {
 	for code, answer := range map[string]fakeAnswer{
 		"http-503":      {status: 503},

@@ -118,8 +118,7 @@ func (c *checkup) signIn(ctx context.Context, a auth.Account) (broken string) {
 	return broken
 }
 
-// clientID asks the provider whether it knows the app, by beginning a sign-in on another device that nobody
-// finishes. The browser would show a page about it, of which Postern hears nothing.
+// clientID asks the provider whether it knows the app. The browser would show a page about it, of which Postern hears nothing.
 func (c *checkup) clientID(ctx context.Context, a auth.Account) bool {
 	t := c.about(a, "client id")
 	if a.Flow == auth.FlowClientCredentials || a.Provider.DeviceURL == "" {
@@ -127,7 +126,7 @@ func (c *checkup) clientID(ctx context.Context, a auth.Account) bool {
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	_, err := c.accounts.BeginDevice(ctx, a.Email)
+	err := c.accounts.CheckApp(ctx, a.Email)
 	problem, ok := errors.AsType[*auth.Problem](err)
 	switch {
 	case err == nil:
