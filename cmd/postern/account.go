@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"postern/auth"
@@ -32,12 +34,27 @@ func runAccountAdd(ctx context.Context, a *app, args []string) error {
 		ClientSecretFile: absolute(o.clientSecretFile), ClientCertificate: absolute(o.clientCertificate), ClientKey: absolute(o.clientKey),
 		Mailbox: o.mailbox, SignInAs: o.signInAs,
 	}
+	_, err = m.Account(ctx, email)
+	there := err == nil
 	if err := m.AddAccount(ctx, account); err != nil {
 		return err
 	}
-	a.ui.say("account %s added, with provider %s", email, o.provider)
-	a.ui.say("next: postern login %s", email)
+	if there {
+		a.ui.say("account %s was there already: its settings are now these, with provider %s", email, o.provider)
+	} else {
+		a.ui.say("account %s added, with provider %s", email, o.provider)
+	}
+	if !isSignedIn(ctx, m, email) {
+		a.ui.say("next: postern login %s", email)
+	}
 	return nil
+}
+
+func isSignedIn(ctx context.Context, m *auth.Manager, email string) bool {
+	states, err := m.Status(ctx)
+	return err == nil && slices.ContainsFunc(states, func(s auth.AccountStatus) bool {
+		return strings.EqualFold(s.Account, email) && s.State != auth.StateNeverSignedIn
+	})
 }
 
 func runAccountRemove(ctx context.Context, a *app, args []string) error {
@@ -93,7 +110,7 @@ func runAccountList(ctx context.Context, a *app, args []string) error {
 		return a.ui.json(rows)
 	}
 	if len(rows) == 0 {
-		a.ui.say(`no account yet: "postern account add EMAIL" makes one`)
+		a.ui.say(`no account yet: "postern setup" or "postern account add EMAIL" makes one`)
 		return nil
 	}
 	for _, r := range rows {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"postern/auth"
 	"postern/internal/control"
 	"postern/internal/store"
 )
@@ -61,7 +62,7 @@ func (a *app) printStatus(st control.Status) {
 		a.printAccount(acc)
 	}
 	if len(st.Accounts) == 0 {
-		a.ui.print("no account yet: postern account add EMAIL\n")
+		a.ui.print("no account yet: postern setup\n")
 	}
 }
 
@@ -92,6 +93,9 @@ func (a *app) printAccount(acc control.Account) {
 		if p.Cure != "" {
 			a.ui.print("  what to do: %s\n", p.Cure)
 		}
+	}
+	if acc.State == auth.StateNeverSignedIn && acc.Problem == nil {
+		a.ui.print("  what to do: postern login %s\n", acc.Account)
 	}
 	for _, s := range acc.Sessions {
 		a.ui.print("  session %d: %s from %s (%s), since %s, %d bytes up, %d down\n",
