@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"runtime"
 	"strings"
 	"time"
 
@@ -58,7 +60,7 @@ func (a *app) loginByBrowser(ctx context.Context, m *auth.Manager, account auth.
 		a.ui.say("open this address in a browser and sign in as %s:", account.SignInAs)
 	}
 	a.ui.say("\n%s\n", begun.URL())
-	if !opened {
+	if !opened || !hasScreen() {
 		a.ui.say("if the browser runs on another machine, it ends at a page that does not load: paste that page's address here")
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -83,6 +85,11 @@ func openBrowser(address string) bool {
 	case <-time.After(2 * time.Second):
 		return true
 	}
+}
+
+// hasScreen is false where a browser can hardly have opened before the person, as over ssh.
+func hasScreen() bool {
+	return runtime.GOOS != "linux" || os.Getenv("DISPLAY") != "" || os.Getenv("WAYLAND_DISPLAY") != ""
 }
 
 // readPasted gives each line of standard input to the sign-in. It ends with the process.
