@@ -49,6 +49,7 @@ func runServe(ctx context.Context, a *app, args []string) error {
 	})
 	defer stop()
 	defer reloadOnSignal(d)()
+	go logAccounts(ctx, m, log)
 	go m.Keep(ctx, d.inUse)
 	go spareWithMemory(ctx, d.proxy.Work)
 	return d.run(ctx)
