@@ -71,7 +71,7 @@ var wayRows = []row{
 // ownRows are situations that Postern finds itself.
 var ownRows = []row{
 	{key: "not-connected", class: SignIn, say: "this account is not signed in", cure: signInAgain},
-	{key: "wrong-account", class: SignIn, say: "{detail} signed in, but this account is {who}", cure: "sign in as {who}: postern login {account}; or, if that is the same person, set sign_in_as"},
+	{key: "wrong-account", class: SignIn, say: "{detail} signed in, but this account is {who}", cure: "sign in as {who}: postern login {account}; or, if that is the same person, set sign_in_as (postern account add --sign-in-as)"},
 	{key: "no-refresh-token", class: SignIn, say: "the provider gave access for an hour only: its answer has no refresh token", cure: "let the app registration and the scopes have offline_access, then: postern login {account}"},
 	{key: "scope-missing", class: SignIn, say: "the sign-in does not cover the mailbox: {detail} was not granted", cure: "sign in again and approve everything: postern login {account}"},
 	{key: "other-app", class: SignIn, say: "the stored sign-in is from another app or provider than the account has now", cure: "postern login {account}; or give the account its former client id and provider back"},
@@ -93,7 +93,7 @@ var ownRows = []row{
 	{key: "graph-scope", class: Configuration, say: "mail servers refuse tokens of Microsoft Graph ({detail})", cure: `use scopes that begin with https://outlook.office.com/`},
 	{key: "mixed-scopes", class: Configuration, say: "one token opens one resource only ({detail})", cure: "leave the mail scopes of one resource in the provider's scopes"},
 	{key: "no-scope", class: Configuration, say: "there is no usable mail scope ({detail})", cure: "set scopes for the provider"},
-	{key: "provider", class: Configuration, say: "provider {detail} is not known", cure: "choose a built-in provider, or add its table to the configuration"},
+	{key: "provider", class: Configuration, say: "provider {detail} is not known", cure: "\"postern help account add\" lists the built-in ones; any other needs its table in the configuration"},
 	{key: "provider-url", class: Configuration, say: "{detail}", cure: "set the provider's https addresses"},
 	{key: "flow", class: Configuration, say: "flow {detail} is not known", cure: "browser, device or client-credentials"},
 	{key: "tenant", class: Configuration, say: "{detail} is no tenant", cure: "a tenant is an id, a domain, or one of common, organizations, consumers"},

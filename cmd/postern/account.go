@@ -44,6 +44,9 @@ func runAccountAdd(ctx context.Context, a *app, args []string) error {
 	} else {
 		a.ui.say("account %s added, with provider %s", email, o.provider)
 	}
+	if err := checkClientID(o.provider, o.clientID); err != nil { // which the sign-in would find out late
+		a.ui.say("%s does not look right: %v (docs/microsoft.md)", o.clientID, err)
+	}
 	if !isSignedIn(ctx, m, email) {
 		a.ui.say("next: postern login %s", email)
 	}
