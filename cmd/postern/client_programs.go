@@ -26,9 +26,9 @@ func (s clientSettings) say(note string) string {
 func clientPrograms() []clientProgram {
 	imap, smtp, pop3 := []string{"imap"}, []string{"smtp"}, []string{"pop3"}
 	return []clientProgram{
-		{name: "thunderbird", title: "Thunderbird", needs: imap, language: "xml",
-			goes: "isp/DOMAIN.xml in Thunderbird's program directory, before the account is added there",
-			note: "or type the same values into Account Setup > Configure manually"},
+		{name: "thunderbird", title: "Thunderbird", needs: imap, tried: true, language: "xml",
+			goes: "isp/DOMAIN.xml in Thunderbird's program directory (Debian: /usr/lib/thunderbird), before the account is added there",
+			note: "or choose Manual configuration there (older ones: Configure manually) and type the same values; Microsoft and Google keep a copy of what is sent, so untick Account Settings > Copies & Folders > Place a copy in; with --tls, first import the certificate at Settings > Privacy & Security > Manage Certificates > Authorities"},
 		{name: "apple-mail", title: "Apple Mail", needs: []string{"imap", "smtp"}, language: "xml",
 			goes: "a file named postern.mobileconfig: open it, then agree in System Settings > Device Management",
 			note: "the password is asked for at the first use"},

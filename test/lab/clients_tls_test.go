@@ -14,12 +14,7 @@ import (
 func TestClientSettingsTLS(t *testing.T) {
 	needPostern(t)
 	dir := t.TempDir()
-	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(lab.run, "tls", "server.key")
-	server := must(os.ReadFile(filepath.Join(lab.run, "tls", "server.crt")))
-	if err := os.WriteFile(cert, append(server, must(os.ReadFile(lab.ca))...), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	withCert := "tls_cert = \"" + cert + "\"\ntls_key = \"" + key + "\"\n"
+	withCert := ownCertificate(t, dir)
 	for name, listen := range map[string]string{"implicit": "imaps = \"127.0.0.1:0\"\n" + withCert, "starttls": withCert} {
 		t.Run(name, func(t *testing.T) {
 			_, p := standIn(t, listen)
@@ -59,6 +54,17 @@ func TestClientSettingsTLS(t *testing.T) {
 			}
 		})
 	}
+}
+
+// ownCertificate is the configuration of listeners with a certificate by the lab's authority, which it puts into dir.
+func ownCertificate(t *testing.T, dir string) (listen string) {
+	t.Helper()
+	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(lab.run, "tls", "server.key")
+	server := must(os.ReadFile(filepath.Join(lab.run, "tls", "server.crt")))
+	if err := os.WriteFile(cert, append(server, must(os.ReadFile(lab.ca))...), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return "tls_cert = \"" + cert + "\"\ntls_key = \"" + key + "\"\n"
 }
 
 // upgrades counts the clients that have asked for TLS, by the daemon's log.

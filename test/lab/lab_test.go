@@ -26,7 +26,8 @@ type bed struct {
 	oauthSMTP, bearerSMTP string // with STARTTLS; what they take ends in the sink
 	ca                    string // PEM file
 
-	browser string // Chromium
+	browser     string // Chromium
+	thunderbird string // the directory of the program
 
 	mailPassword, introspectSecret string
 
@@ -105,7 +106,7 @@ func (b *bed) start() error {
 		"LAB_OIDC": &b.oidc, "LAB_OAUTH": &b.oauth, "LAB_BEARER": &b.bearer, "LAB_PLAIN": &b.plain, "LAB_CA": &b.ca,
 		"LAB_OAUTH_POP3": &b.oauthPOP3, "LAB_BEARER_POP3": &b.bearerPOP3, "LAB_OAUTH_SMTP": &b.oauthSMTP, "LAB_BEARER_SMTP": &b.bearerSMTP,
 		"LAB_MAIL_PASSWORD": &b.mailPassword, "LAB_INTROSPECT_SECRET": &b.introspectSecret,
-		"LAB_BROWSER": &b.browser,
+		"LAB_BROWSER": &b.browser, "LAB_THUNDERBIRD": &b.thunderbird,
 	}
 	for lines := bufio.NewScanner(bytes.NewReader(out)); lines.Scan(); {
 		key, value, _ := strings.Cut(lines.Text(), "=")

@@ -117,7 +117,7 @@ def main(root):
     m.add(b"Subject: empty body\n\n", "S")
 
     for user in ("carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "judy", "karl", "lena", "mike", "nina",
-                 "olga", "otto", "paul", "load1", "load2", "load3", "load4", "load5"):
+                 "olga", "otto", "paul", "rosa", "load1", "load2", "load3", "load4", "load5"):
         m = Mail(root, user + "@example.test")
         m.many(5, lambda m: 500)
 

@@ -34,6 +34,7 @@ const (
 	nina  = "nina@example.test" // POP3: a large message besides
 	olga  = "olga@example.test"
 	paul  = "paul@example.test"
+	rosa  = "rosa@example.test" // Thunderbird's
 	load1 = "load1@example.test"
 )
 
