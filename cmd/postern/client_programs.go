@@ -12,6 +12,8 @@ type clientProgram struct {
 	noStartTLS  bool     // it knows TLS from the first byte only
 	tried       bool     // test/lab runs it with these very settings
 	goes        string   // where the settings belong
+	file        string   // the name of the file that the program opens; DOMAIN and SECTION in it are the settings'
+	mediaType   string   // of that file
 	language    string   // for the block in docs/clients.md
 	note        string   // SECTION in it is the settings'
 	tokenNote   string   // for the settings with --token
@@ -19,17 +21,17 @@ type clientProgram struct {
 
 // say fills a note.
 func (s clientSettings) say(note string) string {
-	return strings.ReplaceAll(note, "SECTION", s.Section())
+	return strings.NewReplacer("SECTION", s.Section(), "DOMAIN", s.Domain()).Replace(note)
 }
 
 // clientPrograms is the table of clients, in the order in which they are shown.
 func clientPrograms() []clientProgram {
 	imap, smtp, pop3 := []string{"imap"}, []string{"smtp"}, []string{"pop3"}
 	return []clientProgram{
-		{name: "thunderbird", title: "Thunderbird", needs: imap, tried: true, language: "xml",
+		{name: "thunderbird", title: "Thunderbird", needs: imap, tried: true, language: "xml", file: "DOMAIN.xml", mediaType: "text/xml; charset=utf-8",
 			goes: "isp/DOMAIN.xml in Thunderbird's program directory (Debian: /usr/lib/thunderbird), before the account is added there",
 			note: "or choose Manual configuration there (older ones: Configure manually) and type the same values; Microsoft and Google keep a copy of what is sent, so untick Account Settings > Copies & Folders > Place a copy in; with --tls, first import the certificate at Settings > Privacy & Security > Manage Certificates > Authorities"},
-		{name: "apple-mail", title: "Apple Mail", needs: []string{"imap", "smtp"}, language: "xml",
+		{name: "apple-mail", title: "Apple Mail", needs: []string{"imap", "smtp"}, language: "xml", file: "SECTION.mobileconfig", mediaType: "application/x-apple-aspen-config",
 			goes: "a file named postern.mobileconfig: open it, then agree in System Settings > Device Management",
 			note: "the password is asked for at the first use"},
 		{name: "outlook", title: "Outlook for Windows (classic)", needs: imap,

@@ -54,6 +54,7 @@ func TestClientDocs(t *testing.T) {
 	type entry struct{ Name, Title, About, Language, Text, TokenText, TokenNote, TunnelText string }
 	page := struct {
 		Tried   []string
+		Untried []string
 		Clients []entry
 	}{}
 	for _, p := range clientPrograms() {
@@ -71,6 +72,8 @@ func TestClientDocs(t *testing.T) {
 		}
 		if p.tried {
 			page.Tried = append(page.Tried, p.title)
+		} else {
+			page.Untried = append(page.Untried, p.title)
 		}
 		page.Clients = append(page.Clients, e)
 	}

@@ -38,6 +38,7 @@ func (s *Server) Page() http.Handler {
 	mux.HandleFunc("GET /{$}", s.invited(s.show))
 	mux.HandleFunc("GET /live", s.invited(s.live))
 	mux.HandleFunc("GET /clients", s.invited(s.showClient))
+	mux.HandleFunc("GET /clients/{client}/{account}", s.invited(s.clientFile))
 	mux.HandleFunc("GET /password", s.invited(s.showPassword))
 	mux.HandleFunc("POST /accounts/{account}/passwords", s.invited(s.addPassword))
 	mux.HandleFunc("POST /accounts/{account}/passwords/{id}/revoke", s.invited(s.revokePassword))

@@ -3,6 +3,9 @@ package control
 import (
 	"cmp"
 	"context"
+	"errors"
+	"io"
+	"mime"
 	"net"
 	"net/http"
 	"strings"
@@ -27,6 +30,9 @@ type Settings struct {
 	Goes  string   // the file where it belongs; may be empty
 	Notes []string // plain sentences
 	Cure  string   // with an error: what mends it
+
+	// FileName and MediaType are for settings that a program opens as a file; empty when there is no such program.
+	FileName, MediaType string
 }
 
 // server is where a mail client connects, as its account dialogue asks for it.
@@ -89,3 +95,25 @@ func (s *Server) showClient(w http.ResponseWriter, r *http.Request, _ *visitor) 
 	}
 	s.render(w, "clients", http.StatusOK, data)
 }
+
+// clientFile hands out settings as the file that a program opens. They hold no secret, but whose mail is here is
+// nobody's business who has not come by a link.
+func (s *Server) clientFile(w http.ResponseWriter, r *http.Request, _ *visitor) {
+	var settings Settings
+	err := errNoFile
+	if s.Clients != nil {
+		settings, err = s.Clients.Settings(r.Context(), r.PathValue("client"), r.PathValue("account"))
+	}
+	if err == nil && settings.FileName == "" {
+		err = errNoFile
+	}
+	if err != nil {
+		s.render(w, "refused", http.StatusNotFound, pageData{Title: "There is no such file", Trouble: sentence(err), Cure: cmp.Or(settings.Cure, cure(err))})
+		return
+	}
+	w.Header().Set("Content-Type", settings.MediaType)
+	w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": settings.FileName}))
+	io.WriteString(w, settings.Text)
+}
+
+var errNoFile = errors.New("this program takes no file of settings")

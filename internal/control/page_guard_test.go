@@ -20,7 +20,7 @@ func TestPageNeedsALink(t *testing.T) {
 	otherPort := w.browser()
 	otherPort.cookie.Name = "postern-1181"
 	for name, b := range map[string]*browser{"no cookie": stranger, "a guessed cookie": forged, "a cookie for another port": otherPort} {
-		for _, path := range []string{"/", "/clients", "/clients?client=mutt&account=" + ann, "/password", "/live", "/accounts/" + ann, "/nothing"} {
+		for _, path := range []string{"/", "/clients", "/clients?client=mutt&account=" + ann, "/clients/thunderbird/" + ann, "/password", "/live", "/accounts/" + ann, "/nothing"} {
 			res := b.do(http.MethodGet, path, nil)
 			if page := body(res); res.StatusCode != http.StatusForbidden || strings.Contains(page, "example.com") || !strings.Contains(page, "postern open") {
 				t.Errorf("%s with %s: %s\n%s", path, name, res.Status, page)
@@ -101,7 +101,7 @@ func TestNothingForAnotherHost(t *testing.T) {
 	for host, want := range map[string]int{
 		"127.0.0.1:1180": 200, "evil.example:1180": 421, "evil.example": 421, "localhost.:1180": 421, "[fe80::1]:1180": 421, "0.0.0.0:1180": 421, "": 421,
 	} {
-		for _, path := range []string{"/", "/sign-in/" + ann, "/page.css", "/live"} {
+		for _, path := range []string{"/", "/sign-in/" + ann, "/clients/thunderbird/" + ann, "/page.css", "/live"} {
 			if want == 200 && path == "/live" {
 				continue // has no end
 			}

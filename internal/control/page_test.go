@@ -110,7 +110,11 @@ func newWorld(t *testing.T) *world {
 		Clients: &Clients{
 			Programs: []Program{{"mutt", "mutt"}},
 			Settings: func(_ context.Context, program, account string) (Settings, error) {
-				if program != "mutt" {
+				switch program {
+				case "mutt":
+				case "thunderbird":
+					return Settings{Text: "<user>" + account + "</user>", FileName: "example.com.xml", MediaType: "text/xml; charset=utf-8"}, nil
+				default:
 					return Settings{}, errors.New("no such client")
 				}
 				return Settings{Text: "set imap_user=" + account, Goes: "~/.muttrc"}, nil
@@ -317,6 +321,32 @@ func TestClientSettings(t *testing.T) {
 	}
 	if page := body(b.do(http.MethodGet, "/clients", nil)); strings.Contains(page, "To copy") {
 		t.Error(page)
+	}
+}
+
+func TestClientFile(t *testing.T) {
+	t.Parallel()
+	b := newWorld(t).browser()
+	link := "/clients/thunderbird/" + url.PathEscape(odd)
+	if page := body(b.do(http.MethodGet, "/clients?"+url.Values{"client": {"thunderbird"}, "account": {odd}}.Encode(), nil)); !strings.Contains(page, html.EscapeString(link)) {
+		t.Errorf("no link to %s in %s", link, page)
+	}
+	res := b.do(http.MethodGet, link, nil)
+	if got := body(res); res.StatusCode != http.StatusOK || got != "<user>"+odd+"</user>" {
+		t.Error(res.Status, got)
+	}
+	for header, want := range map[string]string{
+		"Content-Type": "text/xml; charset=utf-8", "Content-Disposition": "attachment; filename=example.com.xml",
+		"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", "Cross-Origin-Resource-Policy": "same-origin",
+	} {
+		if got := res.Header.Get(header); got != want {
+			t.Errorf("%s is %q, not %q", header, got, want)
+		}
+	}
+	for _, path := range []string{"/clients/mutt/" + ann, "/clients/pine/" + ann} {
+		if res := b.do(http.MethodGet, path, nil); res.StatusCode != http.StatusNotFound || !strings.Contains(body(res), `role="alert"`) {
+			t.Error(path, res.Status)
+		}
 	}
 }
 
