@@ -36,6 +36,7 @@ type setup struct {
 	known   bool // the account was there before
 	label   string
 	another bool            // a local password is to be made
+	secret  auth.Secret     // that password, once it is made
 	key     store.KeySource // where it is to be; nil = where it is, or where it usually is
 }
 

@@ -11,12 +11,13 @@ import (
 // results prints what the mail client needs: the password first and alone on its line, then the settings.
 func (s *setup) results(ctx context.Context) error {
 	if s.another {
-		password, made, err := s.m.AddPassword(ctx, s.account.Email, auth.NewPassword{Label: s.label})
+		secret, made, err := s.m.AddPassword(ctx, s.account.Email, auth.NewPassword{Label: s.label})
 		if err != nil {
 			return err
 		}
 		s.ui.say("local password %s for %s, user name %s (shown once):", made.ID, made.Label, s.account.Email)
-		s.ui.print("%s\n", password.Reveal())
+		s.ui.print("%s\n", secret.Reveal())
+		s.secret = secret
 	}
 	if err := s.printClient(ctx); err != nil {
 		return err
@@ -47,9 +48,16 @@ func (s *setup) printClient(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	hasSecret := s.another && strings.Contains(text, "PASSWORD")
+	if hasSecret {
+		text = strings.ReplaceAll(text, "PASSWORD", s.secret.Reveal())
+	}
 	s.ui.print("%s", text)
 	if p.goes != "" {
 		s.ui.say("these go to: %s", p.goes)
+	}
+	if hasSecret {
+		s.ui.say("the password is in them already")
 	}
 	if p.note != "" {
 		s.ui.say("%s", settings.say(p.note))
