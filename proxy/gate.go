@@ -109,15 +109,23 @@ func (g *gates) shut(key string, pause time.Duration, why string) {
 	}
 }
 
-// shutGates counts the mailboxes that must be left alone for now.
-func (g *gates) shutGates() int {
+// Throttle is a mailbox that its server wants to be left alone for a while, in one protocol.
+type Throttle struct {
+	Protocol          string // imap, smtp or pop3
+	Provider, Mailbox string
+	Until             time.Time
+	Said              string // the server's words
+}
+
+// throttled lists the mailboxes that must be left alone for now, in no order.
+func (g *gates) throttled() (all []Throttle) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	n := 0
-	for _, m := range g.byMailbox {
+	for key, m := range g.byMailbox {
 		if time.Now().Before(m.closed) {
-			n++
+			of := strings.SplitN(key, " ", 3) // as gateKey puts it together
+			all = append(all, Throttle{Protocol: of[0], Provider: of[1], Mailbox: of[2], Until: m.closed, Said: m.why})
 		}
 	}
-	return n
+	return all
 }

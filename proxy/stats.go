@@ -10,7 +10,7 @@ import (
 type Stats struct {
 	Protocols map[string]ProtocolStats // by name: imap, smtp, pop3
 	Waiting   int                      // clients that have not logged in
-	Throttled int                      // mailboxes whose servers have asked for a pause that is not over
+	Throttled []Throttle               // mailboxes whose servers have asked for a pause that is not over
 	Refused   map[string]int64         // connections that a limit has ended, by limit: sessions, pre_login
 }
 
@@ -34,7 +34,7 @@ type Histogram struct {
 func (s *Server) Stats() Stats {
 	s.prepare()
 	all := Stats{
-		Protocols: map[string]ProtocolStats{}, Waiting: s.waiting.count(), Throttled: s.gates.shutGates(),
+		Protocols: map[string]ProtocolStats{}, Waiting: s.waiting.count(), Throttled: s.gates.throttled(),
 		Refused: map[string]int64{"sessions": s.stats.tooMany.Load(), "pre_login": s.stats.sentAway.Load()},
 	}
 	carried := s.registry.carried()

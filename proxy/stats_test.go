@@ -44,8 +44,8 @@ func TestStats(t *testing.T) {
 	if a := after.Protocols["imap"]; a.Sessions != 0 || a.Up != imap.Up || a.Down <= imap.Down {
 		t.Errorf("after its end: %+v", a)
 	}
-	if after.Throttled != 1 || after.Waiting != 0 {
-		t.Errorf("%d mailboxes are throttled, %d clients wait", after.Throttled, after.Waiting)
+	if len(after.Throttled) != 1 || after.Waiting != 0 {
+		t.Errorf("%v are throttled, %d clients wait", after.Throttled, after.Waiting)
 	}
 }
 

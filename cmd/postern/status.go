@@ -88,6 +88,9 @@ func (a *app) printAccount(acc control.Account) {
 	if len(acc.NotCovered) > 0 {
 		a.ui.print("  not for %s before a new sign-in: postern login %s\n", strings.Join(acc.NotCovered, " and "), acc.Account)
 	}
+	for _, t := range acc.Throttled {
+		a.ui.print("  its server asks for a pause of %s until %s: let the mail client ask less often\n", strings.ToUpper(t.Protocol), t.Until.Local().Format(time.TimeOnly))
+	}
 	if p := acc.Problem; p != nil {
 		a.ui.print("  %s\n", p.Say)
 		if p.Cure != "" {

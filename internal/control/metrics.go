@@ -106,7 +106,7 @@ func (m *metricsText) sessions(s proxy.Stats) {
 	m.family("postern_upstream_login_seconds", "histogram", "How long successful logins at the provider took, token and connection included.")
 	each(func(name string, p proxy.ProtocolStats) { m.histogram(p.Latency, "protocol", name) })
 	m.family("postern_throttled_mailboxes", "gauge", "Mailboxes whose server has asked for a pause that is not over.")
-	m.value(float64(s.Throttled))
+	m.value(float64(len(s.Throttled)))
 	m.family("postern_connections_refused_total", "counter", "Connections that were ended because of a limit.")
 	for _, limit := range slices.Sorted(maps.Keys(s.Refused)) {
 		m.value(float64(s.Refused[limit]), "limit", limit)

@@ -136,7 +136,7 @@ func lintHistograms(samples []sample, kinds map[string]string) (problems []strin
 func TestMetrics(t *testing.T) {
 	w := newWorld(t)
 	w.sessions.stats = proxy.Stats{
-		Waiting: 3, Throttled: 1, Refused: map[string]int64{"sessions": 2, "pre_login": 5},
+		Waiting: 3, Throttled: make([]proxy.Throttle, 1), Refused: map[string]int64{"sessions": 2, "pre_login": 5},
 		Protocols: map[string]proxy.ProtocolStats{
 			"imap": {
 				Sessions: 4, Up: 1 << 40, Down: 1<<53 + 1, Logins: map[string]int64{"accepted": 7, "wrong password": 1},

@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,8 +32,16 @@ type Account struct {
 	TokenExpiry *time.Time          `json:"token_expiry,omitempty"`
 	Passwords   int                 `json:"passwords"`             // local ones that are still good
 	NotCovered  []string            `json:"not_covered,omitempty"` // protocols that need a new sign-in
+	Throttled   []Throttle          `json:"throttled,omitempty"`   // protocols whose server has asked for a pause
 	Sessions    []proxy.SessionInfo `json:"sessions"`
 	Problem     *Problem            `json:"problem,omitempty"`
+}
+
+// Throttle is a pause that a mailbox's server has asked for; until it is over, mail clients are sent away.
+type Throttle struct {
+	Protocol string    `json:"protocol"`
+	Until    time.Time `json:"until"`
+	Said     string    `json:"said"` // the server's words
 }
 
 // Problem is the last thing that went wrong with an account, and its cure.
@@ -81,8 +90,22 @@ func (s *Server) status(ctx context.Context) (Status, error) {
 	if s.Key != nil {
 		key = s.Key()
 	}
+	accounts := ListAccounts(states, s.Sessions.Sessions())
+	for i, st := range states {
+		accounts[i].Throttled = throttlesOf(st, s.Sessions.Stats().Throttled)
+	}
 	return Status{
 		Running: true, Version: s.Version, PID: os.Getpid(), Started: known(s.Started), Paused: known(s.Sessions.PausedSince()), Listeners: s.Listeners(), Key: key,
-		Accounts: ListAccounts(states, s.Sessions.Sessions()),
+		Accounts: accounts,
 	}, nil
+}
+
+func throttlesOf(st auth.AccountStatus, all []proxy.Throttle) (of []Throttle) {
+	for _, t := range all {
+		if t.Provider == st.Provider && strings.EqualFold(t.Mailbox, st.Mailbox) {
+			of = append(of, Throttle{Protocol: t.Protocol, Until: t.Until, Said: t.Said})
+		}
+	}
+	slices.SortFunc(of, func(a, b Throttle) int { return strings.Compare(a.Protocol, b.Protocol) })
+	return of
 }
