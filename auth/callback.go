@@ -20,6 +20,7 @@ var callbackPage = template.Must(template.New("callback").Parse(callbackHTML))
 type callbackData struct {
 	Title, Text, Cure string
 	Well              bool
+	Broken            bool // Cure is what mends it, and no sentence
 }
 
 // handle takes the browser's answer on the loopback interface. Only a request that can be nothing else uses
@@ -90,7 +91,7 @@ func (b *BrowserSignIn) endPage(first bool, err error) callbackData {
 	if err != nil {
 		d := callbackData{Title: "Not signed in", Text: b.account.Email + ": " + err.Error() + "."}
 		if p, ok := errors.AsType[*Problem](err); ok {
-			d.Cure = p.Cure
+			d.Cure, d.Broken = p.Cure, true
 		}
 		return d
 	}

@@ -150,7 +150,7 @@ func (s clientSettings) need(p clientProgram, why, where string) error {
 		if where == "" {
 			return configError(fmt.Errorf("%s needs an %s server: %s", p.name, strings.ToUpper(key), why), "leave --token away, or use another client")
 		}
-		return configError(fmt.Errorf("%s needs listen.%s: %s", p.name, key, why),
+		return configError(fmt.Errorf("%s needs listen.%s: %s", p.title, key, why),
 			fmt.Sprintf("under [listen] set %s = %q in %s, then postern reload", key, usualAddress[key], where))
 	}
 	return nil

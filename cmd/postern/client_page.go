@@ -38,7 +38,7 @@ func (d *daemon) clientPage(ctx context.Context, program, email string) (control
 	if err != nil {
 		return control.Settings{}, err
 	}
-	page := control.Settings{Text: text, Goes: p.goes, FileName: s.say(p.file), MediaType: p.mediaType}
+	page := control.Settings{Text: text, Goes: s.say(p.goes), FileName: s.say(p.file), MediaType: p.mediaType}
 	if p.note != "" {
 		page.Notes = append(page.Notes, s.say(p.note))
 	}

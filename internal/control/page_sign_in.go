@@ -56,12 +56,18 @@ func sentence(err error) string {
 	if p, ok := errors.AsType[*auth.Problem](err); ok {
 		return p.Say
 	}
+	if errors.Is(err, auth.ErrUnknownAccount) {
+		return "Postern has no such account"
+	}
 	return err.Error()
 }
 
 func cure(err error) string {
 	if p, ok := errors.AsType[*auth.Problem](err); ok {
 		return p.Cure
+	}
+	if errors.Is(err, auth.ErrUnknownAccount) {
+		return "look at the address; postern account list shows the accounts that there are"
 	}
 	return ""
 }

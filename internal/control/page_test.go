@@ -377,6 +377,37 @@ func (troubled) Status(context.Context) ([]auth.AccountStatus, error) {
 	}}, nil
 }
 
+// halfGood is Ann's account, signed in before SMTP was switched on.
+type halfGood struct{ Accounts }
+
+func (halfGood) Status(context.Context) ([]auth.AccountStatus, error) {
+	return []auth.AccountStatus{{Account: ann, Provider: "lab", Mailbox: ann, State: auth.StateReady, NotCovered: []string{"smtp"}}}, nil
+}
+
+func TestReadyAndYetNot(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.Accounts = halfGood{w.manager}
+	b := w.browser()
+	if page := body(b.do(http.MethodGet, "/", nil)); !strings.Contains(page, "Not good for SMTP before a new sign-in") || strings.Contains(page, "pause") {
+		t.Error(page)
+	}
+	until := time.Now().Add(time.Hour)
+	w.sessions.stats.Throttled = []proxy.Throttle{
+		{Protocol: "imap", Provider: "lab", Mailbox: strings.ToUpper(ann), Until: until, Said: "Request is throttled."},
+		{Protocol: "imap", Provider: "another", Mailbox: ann, Until: until, Said: "Somebody else's."},
+	}
+	page := body(b.do(http.MethodGet, "/", nil))
+	for _, want := range []string{"asks for a pause until", "log in by IMAP", "Request is throttled.", "One account needs you"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %q:\n%s", want, page)
+		}
+	}
+	if strings.Contains(page, "Somebody else") {
+		t.Error("another provider's mailbox is taken for this one")
+	}
+}
+
 func TestProblemComesWithItsCure(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -14,11 +14,16 @@ import (
 // pageWords is how the templates say things.
 var pageWords = template.FuncMap{
 	"when": when, "bytes": sized, "may": may, "upper": strings.ToUpper, "mood": mood, "cap": capital, "doing": doing, "path": url.PathEscape,
-	"known": func(t time.Time) bool { return !t.IsZero() },
+	"known":    func(t time.Time) bool { return !t.IsZero() },
+	"contains": strings.Contains,
+	"signInMends": func(a Account) bool {
+		return a.State == auth.StateNeverSignedIn || a.State == auth.StateSignInNeeded || len(a.NotCovered) > 0
+	},
+	"past": func(t time.Time) bool { return !time.Now().Before(t) },
 	"needing": func(accounts []accountView) int {
 		n := 0
 		for _, a := range accounts {
-			if mood(a.State) != "good" {
+			if mood(a.State) != "good" || len(a.Throttled) > 0 {
 				n++
 			}
 		}
@@ -72,8 +77,10 @@ func mood(state string) string {
 	return "bad"
 }
 
+// capital begins a sentence, but leaves an address as it is.
 func capital(s string) string {
-	if s == "" {
+	first, _, _ := strings.Cut(s, " ")
+	if s == "" || strings.Contains(first, "@") {
 		return s
 	}
 	return strings.ToUpper(s[:1]) + s[1:]

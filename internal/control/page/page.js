@@ -27,6 +27,8 @@ const busy = (el) => el.contains(document.activeElement) || el.querySelector("de
 
 const stale = (text) => {
   const el = document.getElementById("stale");
+  if (!el.hidden && el.textContent.startsWith(text)) return; // whoever is at the link stays there
+  announce(text);
   el.textContent = text + " ";
   const link = document.createElement("a");
   link.href = "/";
@@ -40,6 +42,7 @@ if (main) {
   const shown = new Map();
   let parts = {};
   let same = null;
+  let changed = false;
 
   const show = () => {
     const before = states();
@@ -56,8 +59,10 @@ if (main) {
   const source = new EventSource(main.dataset.live);
   source.addEventListener("message", (event) => {
     const update = JSON.parse(event.data);
-    if (same !== null && same !== update.same) stale("The list of accounts has changed.");
+    changed ||= same !== null && same !== update.same;
     same = update.same;
+    if (changed) stale("The list of accounts has changed.");
+    else document.getElementById("stale").hidden = true; // Postern answers again
     parts = update.parts;
     show();
     main.dataset.updated = String(Date.now());
@@ -67,7 +72,7 @@ if (main) {
     stale("This page is no longer up to date.");
   });
   source.addEventListener("error", () => {
-    if (source.readyState === EventSource.CLOSED) stale("This page is no longer up to date.");
+    stale(source.readyState === EventSource.CLOSED ? "This page is no longer up to date." : "Postern does not answer: this page is no longer up to date.");
   });
   document.addEventListener("focusout", () => setTimeout(show));
   addEventListener("pagehide", () => source.close());
