@@ -235,34 +235,6 @@ func (t *lineTap) agreed() error {
 	return nil
 }
 
-const endOfContent = "\r\n.\r\n"
-
-// content returns how many bytes of b belong to the message.
-func (t *lineTap) content(b []byte) int {
-	for i := 0; i < len(b); i++ {
-		if t.end == 0 {
-			n := bytes.IndexByte(b[i:], '\r')
-			if n < 0 {
-				return len(b)
-			}
-			i += n
-		}
-		switch c := b[i]; {
-		case c == endOfContent[t.end]:
-			if t.end++; t.end == len(endOfContent) {
-				t.state, t.end = atVerb, 0
-				t.count() // the message itself gets a reply
-				return i + 1
-			}
-		case c == '\r':
-			t.end = 1
-		default:
-			t.end = 0
-		}
-	}
-	return len(b)
-}
-
 // down counts replies: the last line of one has no hyphen behind its code.
 func (t *lineTap) down(b []byte) int {
 	if t.farewell == nil { // nothing of ours is ever said

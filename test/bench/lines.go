@@ -13,9 +13,9 @@ import (
 // lineDoors are where SMTP and POP3 are spoken: at the server with TLS, at a relay without.
 type lineDoors struct{ SMTP, POP3 string }
 
-// mailText is whole lines of about n bytes.
+// mailText is whole lines of about n bytes, as of an attachment: no large message is written by hand.
 func mailText(n int) []byte {
-	const line = "Mail has lines of up to seventy-eight characters, and this is one of these.\r\n"
+	line := strings.Repeat("aGFs", 76/4) + "\r\n"
 	return bytes.Repeat([]byte(line), n/len(line))
 }
 
