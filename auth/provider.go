@@ -19,14 +19,20 @@ type Provider struct {
 	Scopes                                       []string          // for a person's sign-in, those of every protocol
 	AuthorizeParams                              map[string]string // sent along to AuthorizeURL
 	IMAP, SMTP, POP3                             string            // host:port, with TLS, STARTTLS (on port 465 TLS), TLS; "" = none
-	RootCAs                                      *x509.CertPool    // trusted for all of these; nil = the system's
-	Docs                                         string            // where this is documented
+	// IMAPOffers is the part of the IMAP server's capabilities before login that matters to a login, for a server
+	// that does not name them in its greeting; "" = it has to be asked.
+	IMAPOffers string
+	RootCAs    *x509.CertPool // trusted for all of these; nil = the system's
+	Docs       string         // where this is documented
 
 	every []string // Scopes, before those of protocols that are not used were left out; nil = all are in use
 }
 
 // over returns p with its empty fields taken from base.
 func (p Provider) over(base Provider) Provider {
+	if p.IMAPOffers == "" && p.IMAP == "" { // another server may offer something else
+		p.IMAPOffers = base.IMAPOffers
+	}
 	for _, f := range []struct {
 		to   *string
 		from string
@@ -62,12 +68,18 @@ func BuiltIn() map[string]Provider {
 
 const (
 	docsMicrosoft   = "https://learn.microsoft.com/exchange/client-developer/legacy-protocols/how-to-authenticate-an-imap-pop-smtp-application-by-using-oauth"
+	docsGmail       = "https://developers.google.com/workspace/gmail/imap/xoauth2-protocol"
 	docsThunderbird = "https://searchfox.org/comm-central/source/mailnews/base/src/OAuth2Providers.sys.mjs"
 )
 
-// entra is Microsoft's identity platform at one of its clouds.
+// tokenAtOnce is what a login with one command needs. Exchange Online offers it (probes of 2016 to September 2026),
+// and Gmail does (docsGmail).
+const tokenAtOnce = "SASL-IR AUTH=XOAUTH2"
+
+// entra is Microsoft's identity platform at one of its clouds, with Exchange.
 func entra(base string) Provider {
 	return Provider{
+		IMAPOffers:   tokenAtOnce,
 		AuthorizeURL: base + "/{tenant}/oauth2/v2.0/authorize",
 		TokenURL:     base + "/{tenant}/oauth2/v2.0/token",
 		DeviceURL:    base + "/{tenant}/oauth2/v2.0/devicecode",
@@ -120,7 +132,8 @@ func others() []Provider {
 		// Google has no offline_access scope, and gives a refresh token a second time only after consent.
 		AuthorizeParams: map[string]string{"access_type": "offline", "prompt": "consent"},
 		IMAP:            "imap.gmail.com:993", SMTP: "smtp.gmail.com:587", POP3: "pop.gmail.com:995",
-		Docs: "https://developers.google.com/workspace/gmail/imap/xoauth2-protocol",
+		IMAPOffers: tokenAtOnce,
+		Docs:       docsGmail,
 	}, {
 		Name:         "yahoo",
 		AuthorizeURL: "https://api.login.yahoo.com/oauth2/request_auth",

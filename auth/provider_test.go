@@ -65,6 +65,11 @@ func TestProviderOverride(t *testing.T) {
 	f := newFixture(t, fixtureOptions{})
 	if got := (Provider{IMAP: "127.0.0.1:9993"}).over(BuiltIn()["outlook"]); got.IMAP != "127.0.0.1:9993" || got.TokenURL == "" || got.Name != "outlook" {
 		t.Errorf("%+v", got)
+	} else if got.IMAPOffers != "" {
+		t.Errorf("%s is taken to offer what %s does", got.IMAP, BuiltIn()["outlook"].IMAP)
+	}
+	if got := (Provider{SMTP: "127.0.0.1:9587"}).over(BuiltIn()["outlook"]); got.IMAPOffers == "" {
+		t.Errorf("%+v", got)
 	}
 	if a, err := f.Account(t.Context(), ann); err != nil || a.Provider.Name != "fake" || a.Provider.IMAP != "mail.test:993" {
 		t.Errorf("%+v, %v", a.Provider, err)

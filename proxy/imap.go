@@ -10,6 +10,7 @@ type imap struct{}
 func (imap) implicitTLS(string) bool              { return true }
 func (imap) name() string                         { return "imap" }
 func (imap) address(p auth.Provider) string       { return p.IMAP }
+func (imap) offers(p auth.Provider) string        { return p.IMAPOffers }
 func (imap) client(w *wire, o frontOptions) front { return &imapFront{w: w, o: o} }
 
 func (imap) watch(login auth.Login, refused func(text string)) tap {

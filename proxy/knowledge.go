@@ -16,6 +16,7 @@ type knowledge struct {
 	proved  map[string]provenBox   // by gateKey
 	tokens  map[string]auth.Secret // the last that a mailbox took, by gateKey
 	inOrder map[string]bool        // servers that want each answer read before the next command
+	assumed map[string]bool        // by server: what was assumed of it has let us in; false where it has not
 }
 
 // provenBox is a mailbox that has answered.
@@ -28,10 +29,47 @@ type provenBox struct {
 // connections at once: one probe is enough for all of them.
 const provenFor = time.Minute
 
-func (k *knowledge) server(p Protocol, address string) string {
+// server returns what a server offers before login: what it has shown, else what is assumed of it, as long as
+// that has not let us down; "" when it has to be asked.
+func (k *knowledge) server(p Protocol, address, assumed string) (offers string, isAssumed bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.servers[p.name()+" "+address]
+	key := p.name() + " " + address
+	if known := k.servers[key]; known != "" || assumed == "" {
+		return known, false
+	}
+	if good, tried := k.assumed[key]; tried && !good {
+		return "", false
+	}
+	return assumed, true
+}
+
+// doubt notes that a login with what was assumed of the server has failed, and says whether that may be the
+// reason: not where it has been right before.
+func (k *knowledge) doubt(p Protocol, address string) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return !k.judge(p, address, false)
+}
+
+// confirm notes that a login with what was assumed of the server has succeeded.
+func (k *knowledge) confirm(p Protocol, address string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.judge(p, address, true)
+}
+
+// judge keeps the first judgement on what was assumed of a server, which it returns.
+func (k *knowledge) judge(p Protocol, address string, good bool) bool {
+	key := p.name() + " " + address
+	if first, judged := k.assumed[key]; judged {
+		return first
+	}
+	if k.assumed == nil {
+		k.assumed = map[string]bool{}
+	}
+	k.assumed[key] = good
+	return good
 }
 
 // mailbox returns what a mailbox could do, "" when it has not answered lately.

@@ -18,6 +18,7 @@ type pop3 struct{}
 
 func (pop3) name() string                         { return "pop3" }
 func (pop3) address(p auth.Provider) string       { return p.POP3 }
+func (pop3) offers(auth.Provider) string          { return "" }
 func (pop3) implicitTLS(string) bool              { return true }
 func (pop3) client(w *wire, o frontOptions) front { return newPOP3Front(w, o) }
 

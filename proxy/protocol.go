@@ -14,6 +14,8 @@ type Protocol interface {
 	name() string
 	// address is where a provider serves the protocol; "" where it does not.
 	address(p auth.Provider) string
+	// offers is what the provider's server is taken to offer before login as long as nothing better is known; "" for nothing.
+	offers(p auth.Provider) string
 	// implicitTLS says whether TLS begins with the first byte at that address (RFC 8314); else begin starts it.
 	implicitTLS(address string) bool
 	// allows says whether a local password is good for the protocol; errNotAllowed.

@@ -13,6 +13,7 @@ type smtp struct{}
 
 func (smtp) name() string                         { return "smtp" }
 func (smtp) address(p auth.Provider) string       { return p.SMTP }
+func (smtp) offers(auth.Provider) string          { return "" }
 func (smtp) client(w *wire, o frontOptions) front { return newSMTPFront(w, o) }
 func (smtp) watch(auth.Login, func(string)) tap {
 	return newLineTap(smtpAfterLogin, smtpGoodbye)

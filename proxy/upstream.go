@@ -106,12 +106,24 @@ func (s *Server) dialAndLogin(ctx context.Context, p Protocol, account auth.Acco
 	return up, err
 }
 
+// openAndLogin makes a connection and logs in. Where that goes wrong with what was only assumed of the server, it
+// asks the server on another one.
 func (s *Server) openAndLogin(ctx context.Context, p Protocol, account auth.Account, address string, token auth.Secret) (*upstream, error) {
 	c, err := s.open(ctx, p, account, address)
 	if err != nil {
 		return nil, err
 	}
-	return s.loginOn(ctx, p, account, address, c, token)
+	up, err := s.loginOn(ctx, p, account, address, c, token)
+	if err == nil || !c.assumed || !atOddsWith(err) || ctx.Err() != nil || !s.knowledge.doubt(p, address) {
+		return up, err
+	}
+	return s.openAndLogin(ctx, p, account, address, token)
+}
+
+// atOddsWith says whether an error may come from saying to a server what it does not expect.
+func atOddsWith(err error) bool {
+	_, refused := errors.AsType[*tokenRefused](err)
+	return refused || !answered(err) && !errors.Is(err, errLostBehind)
 }
 
 // answered says whether an error is the server's own word, and not a connection's end.
@@ -143,6 +155,9 @@ func (s *Server) loginOn(ctx context.Context, p Protocol, account auth.Account, 
 		return nil, s.explain(ctx, address, err)
 	}
 	s.knowledge.learn(p, address, key, answer, token, known == "")
+	if c.assumed {
+		s.knowledge.confirm(p, address)
+	}
 	if answer.inOrder {
 		s.knowledge.wantOrder(p, address)
 	}
@@ -155,6 +170,8 @@ type opened struct {
 	tcp   net.Conn
 	wire  *wire
 	begun begun
+	// assumed says that nobody has asked the server what it offers.
+	assumed bool
 }
 
 // open makes a connection and takes it as far as it goes without a token.
@@ -164,9 +181,11 @@ func (s *Server) open(ctx context.Context, p Protocol, account auth.Account, add
 		return nil, s.explain(ctx, address, err)
 	}
 	c := &opened{tcp: w.conn, wire: w}
+	var offers string
+	offers, c.assumed = s.knowledge.server(p, address, p.offers(account.Provider))
 	err = c.within(ctx, func() (err error) {
 		c.begun, err = p.begin(w, upstreamOptions{
-			server: address, offers: s.knowledge.server(p, address),
+			server: address, offers: offers,
 			startTLS: func() error { return upgrade(ctx, w, config) },
 		})
 		return err

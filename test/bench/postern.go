@@ -75,7 +75,10 @@ func (a *fixedAccounts) CheckPassword(_ context.Context, user string, password a
 		return auth.Login{}, auth.ErrWrongPassword
 	}
 	return auth.Login{Label: "bench", Account: auth.Account{
-		Email: user, Mailbox: user, Provider: auth.Provider{Name: "bench", IMAP: a.upstream, SMTP: a.lines.SMTP, POP3: a.lines.POP3, RootCAs: a.roots},
+		Email: user, Mailbox: user, Provider: auth.Provider{
+			Name: "bench", IMAP: a.upstream, SMTP: a.lines.SMTP, POP3: a.lines.POP3, RootCAs: a.roots,
+			IMAPOffers: auth.BuiltIn()["outlook"].IMAPOffers, // the server plays Exchange
+		},
 	}}, nil
 }
 
