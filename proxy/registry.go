@@ -39,6 +39,13 @@ func (r *registry) remove(s *session) {
 	c.down += s.down.Load()
 }
 
+// has says whether the session is still under way.
+func (r *registry) has(s *session) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.live[s.id] == s
+}
+
 // work counts sessions and bytes, those that have ended too.
 func (r *registry) work() int64 {
 	r.mu.Lock()

@@ -352,6 +352,7 @@ func (s *session) handOver(w *wire, f front, login auth.Login, up *upstream) (*r
 		grace: limits.HalfCloseTime, drain: limits.DrainTime, boundary: true,
 	}
 	s.beginRelay(r)
+	s.prepareNext(login.Account)
 	return &relayJob{r, earlyUp, earlyDown, login.Expires}, nil
 }
 

@@ -13,6 +13,9 @@ import (
 // whose clients have connected lately: their next login costs one round trip instead of four.
 
 const (
+	// spareDelay is how long a client has to stay before a spare is made for the next. A rush of logins has the
+	// processor for itself meanwhile, and a client that leaves at once is not likely to open a second connection.
+	spareDelay = 100 * time.Millisecond
 	// spareLife is less than what servers allow before login: Exchange closes after a minute.
 	spareLife = 45 * time.Second
 	// spareRecent is how long after an account's last login a spare that has grown old is replaced.
@@ -144,6 +147,22 @@ func (s *spares) closeAll() {
 		sp.conn.close()
 	}
 	clear(s.byKey)
+}
+
+// prepareNext has a spare made if the client stays. Nothing keeps the timer, and so the account, for as long as
+// the session.
+func (s *session) prepareNext(account auth.Account) {
+	if s.server.NoSpares {
+		return
+	}
+	used := time.Now()
+	time.AfterFunc(spareDelay, func() { s.makeSpare(account, used) })
+}
+
+func (s *session) makeSpare(account auth.Account, used time.Time) {
+	if s.server.registry.has(s) {
+		s.server.makeSpare(s.protocol, account, s.protocol.address(account.Provider), used)
+	}
 }
 
 // makeSpare prepares for the next login of an account that logged in at the time used. It returns at once.

@@ -1,8 +1,10 @@
 package proxy
 
 import (
+	"net"
 	"strings"
 	"testing"
+	"time"
 )
 
 // The second login of a mailbox uses the spare and asks nothing that the first has shown.
@@ -60,4 +62,30 @@ func TestDeadSpare(t *testing.T) {
 		break
 	}
 	c.expect("a OK")
+}
+
+// A client that has left at once leaves no spare behind.
+func TestSpareForThoseWhoStay(t *testing.T) {
+	t.Parallel()
+	p := newProxy(t, func(s *Server) { s.NoSpares = false })
+	p.prepare()
+	account := p.accounts.account
+	key := gateKey(IMAP(), account)
+	reserved := func() bool {
+		p.spares.mu.Lock()
+		defer p.spares.mu.Unlock()
+		return p.spares.byKey[key] != nil
+	}
+	near, _ := net.Pipe()
+	s := p.newSession(near, nil, IMAP())
+	p.registry.add(s)
+	p.registry.remove(s)
+	if s.makeSpare(account, time.Now()); reserved() {
+		t.Error("a spare for a client that has gone")
+	}
+	p.registry.add(s)
+	defer p.registry.remove(s)
+	if s.makeSpare(account, time.Now()); !reserved() {
+		t.Error("no spare for a client that stays")
+	}
 }

@@ -161,7 +161,6 @@ func (s *Server) loginOn(ctx context.Context, p Protocol, account auth.Account, 
 	if answer.inOrder {
 		s.knowledge.wantOrder(p, address)
 	}
-	s.makeSpare(p, account, address, time.Now())
 	return &upstream{wire: c.wire, welcome: answer}, nil
 }
 
