@@ -2,18 +2,16 @@ package main
 
 import (
 	"context"
-	"os"
 	"runtime/debug"
 	"time"
+
+	"postern/internal/memory"
 )
 
-// spareWithMemory trades some processor time for memory: a daemon is there for months and does little. The
-// collector runs when the heap has grown by half, and when the daemon has come to rest after work it gives
-// back to the system what the work took. GOGC in the environment is respected.
+// spareWithMemory trades some processor time for memory: a daemon is there for months and does little. When it
+// has come to rest after work it gives back to the system what the work took.
 func spareWithMemory(ctx context.Context, work func() int64) {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(50)
-	}
+	memory.Tune()
 	const rest = 5 * time.Second
 	tick := time.NewTicker(rest)
 	defer tick.Stop()

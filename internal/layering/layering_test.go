@@ -29,7 +29,7 @@ type rule struct {
 // rules are the layers from the top to the bottom. A new package gets a row here and one in docs/architecture.md.
 var rules = map[string]rule{
 	"cmd/postern": {
-		[]string{"auth", "internal/config", "internal/control", "internal/emulator", "internal/migration", "internal/store", "packaging", "proxy"},
+		[]string{"auth", "internal/config", "internal/control", "internal/emulator", "internal/memory", "internal/migration", "internal/store", "packaging", "proxy"},
 		"it puts the program together; it alone reads the configuration and starts the stand-in"},
 	"internal/control": {
 		[]string{"auth", "proxy"},
@@ -49,6 +49,9 @@ var rules = map[string]rule{
 	"internal/migration": {
 		[]string{"internal/store"},
 		"it reads what other programs wrote; of the store it needs only the type of secrets, which never prints"},
+	"internal/memory": {
+		nil,
+		"the collector is the process's, whatever the process does"},
 	"internal/emulator": {
 		nil,
 		"a stand-in that used our own code would share its mistakes"},
@@ -59,7 +62,7 @@ var rules = map[string]rule{
 		nil,
 		"it is a test"},
 	"test/bench": {
-		[]string{"auth", "proxy"},
+		[]string{"auth", "internal/memory", "proxy"},
 		"it measures the relay, with accounts and tokens of its own"},
 	"test/lab": {
 		nil,

@@ -10,10 +10,10 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"runtime/debug"
 	"time"
 
 	"postern/auth"
+	"postern/internal/memory"
 	"postern/proxy"
 )
 
@@ -23,7 +23,7 @@ func servePostern(s setup) (service, error) {
 	if err != nil {
 		return service{}, err
 	}
-	debug.SetGCPercent(50) // as the daemon does
+	memory.Tune() // as the daemon does
 	server := &proxy.Server{
 		Accounts: &fixedAccounts{
 			hash:     sha256.Sum256([]byte(localPassword)),
