@@ -12,8 +12,11 @@ import (
 const unansweredFor = 2 * time.Minute
 
 // noticeDeadPeer leaves out this machine's own clients: they do not vanish without the kernel's knowing, and
-// the time would also end one that is alive and does not read, such as a mail reader stopped with Ctrl-Z in
-// the middle of a message.
+// the time also ends one that is alive and does not read, such as a mail reader stopped with Ctrl-Z in the
+// middle of a message. Answers to the probes of a closed window do not start the time anew (golang/go#31490 of
+// Linux 4.9; seen on 6.18), so a server that takes no byte of an upload for two minutes is given up as well. A
+// longer time is no way out: it replaces the count of keep-alive probes, and an idle connection to a dead machine
+// would be kept as long.
 func noticeDeadPeer(conn *net.TCPConn) {
 	if !isLoopback(conn.RemoteAddr()) {
 		endUnanswered(conn, unansweredFor)
