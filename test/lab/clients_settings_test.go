@@ -37,14 +37,20 @@ const maildirOwner = `mkdir -p Mail/$SECTION/{cur,new,tmp}
 	as=; if [ "$(id -u)" = 0 ]; then chown -R nobody:nogroup .; as="setpriv --reuid=nobody --regid=nogroup --clear-groups"; fi
 	$as `
 
+// getmailReads starts getmail anew when it does not end: getmail 6.18 can miss the end of its own delivering child, and then
+// waits, with all messages received and that child gone.
+const getmailReads = `for try in 1 2 3; do
+	rm -rf Mail .config/getmail; mkdir -p .config/getmail; ` + maildirOwner + `timeout 30 getmail --rcfile=$HOME/settings --getmaildir=$HOME/.config/getmail && exit 0
+	[ $? = 124 ] || exit 1
+	done; exit 1`
+
 var settingsClients = []settingsClient{
 	{name: "mutt", program: "mutt", pack: "mutt", script: fmt.Sprintf(muttReads, "mutt")},
 	{name: "neomutt", program: "neomutt", pack: "neomutt", script: fmt.Sprintf(muttReads, "neomutt")},
 	{name: "mbsync", program: "mbsync", pack: "isync", script: `mkdir -p Mail/$SECTION; mbsync -c settings -a`},
 	{name: "offlineimap", program: "offlineimap", pack: "offlineimap3", script: `offlineimap -c settings -o -u basic`},
 	{name: "fetchmail", program: "fetchmail", pack: "fetchmail", script: `fetchmail -f settings --mda "cat >>$HOME/read"`, unseen: true},
-	{name: "getmail", program: "getmail", pack: "getmail6", script: `mkdir -p .config/getmail; ` + maildirOwner +
-		`getmail --rcfile=$HOME/settings --getmaildir=$HOME/.config/getmail`},
+	{name: "getmail", program: "getmail", pack: "getmail6", script: getmailReads},
 	{name: "imapfilter", program: "imapfilter", pack: "imapfilter", script: `imapfilter -c settings`, counts: true},
 	{name: "imaplib", program: "python3", pack: "python3", script: `python3 settings`},
 	{name: "curl", program: "curl", pack: "curl", script: `sed -n '1,/^# send/p' settings >reads; sh -e reads`, only: 1},
@@ -174,7 +180,7 @@ func (c settingsClient) exec(t *testing.T, settings, secret string) string {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 		defer cancel()
 		cmd := exec.CommandContext(ctx, "bash", "-euc", c.script)
-		cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr, cmd.WaitDelay = home, env, printed, printed, time.Second
+		cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr, cmd.WaitDelay = home, env, printed, printed, 10*time.Second
 		if err := cmd.Run(); err != nil {
 			t.Fatalf("%v\n%s\nwith the settings\n%s", err, printed, strings.ReplaceAll(settings, secret, "PASSWORD"))
 		}
@@ -269,7 +275,7 @@ func openTerminal(t *testing.T, home string, env []string) *terminal {
 func (term *terminal) start(command string) {
 	term.t.Helper()
 	cmd := exec.CommandContext(term.t.Context(), "script", "-qefc", "stty rows 40 cols 160; exec "+command, "/dev/null")
-	cmd.Dir, cmd.Env, cmd.Stdout, cmd.WaitDelay = term.home, term.env, term.screen, time.Second
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.WaitDelay = term.home, term.env, term.screen, 10*time.Second
 	keys, err := cmd.StdinPipe()
 	if err != nil {
 		term.t.Fatal(err)

@@ -85,7 +85,7 @@ func startThunderbird(t *testing.T, domain, settings string) *thunderbird {
 	cmd.Env = []string{"HOME=" + home, "TMPDIR=" + home, "PATH=" + os.Getenv("PATH"), "LANG=C.UTF-8", "DISPLAY=" + startScreen(t), "MOZ_CRASHREPORTER_DISABLE=1"}
 	cmd.Stdout, cmd.Stderr = bird.log, bird.log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.WaitDelay = time.Second
+	cmd.WaitDelay = 10 * time.Second
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
