@@ -197,7 +197,7 @@ func TestOverview(t *testing.T) {
 	}
 	page := body(w.browser().do(http.MethodGet, "/", nil))
 	for _, want := range []string{
-		ann, "Never signed in", "2 accounts need you", "IDLE in INBOX", "127.0.0.1:50007", "1.23 MB", "999 B", "&lt;mutt&gt;", "read only",
+		ann, "Never signed in", "2 accounts are not ready", "IDLE in INBOX", "127.0.0.1:50007", "1.23 MB", "999 B", "&lt;mutt&gt;", "read only",
 		"Password added", "imap 127.0.0.1:1143", html.EscapeString("/sign-in/" + url.PathEscape(odd)),
 	} {
 		if !strings.Contains(page, want) {
@@ -389,7 +389,7 @@ func TestReadyAndYetNot(t *testing.T) {
 	w := newWorld(t)
 	w.Accounts = halfGood{w.manager}
 	b := w.browser()
-	if page := body(b.do(http.MethodGet, "/", nil)); !strings.Contains(page, "Not good for SMTP before a new sign-in") || strings.Contains(page, "pause") {
+	if page := body(b.do(http.MethodGet, "/", nil)); !strings.Contains(page, "Not good for SMTP before a new sign-in") || strings.Contains(page, "asks for a pause") {
 		t.Error(page)
 	}
 	until := time.Now().Add(time.Hour)
@@ -398,7 +398,7 @@ func TestReadyAndYetNot(t *testing.T) {
 		{Protocol: "imap", Provider: "another", Mailbox: ann, Until: until, Said: "Somebody else's."},
 	}
 	page := body(b.do(http.MethodGet, "/", nil))
-	for _, want := range []string{"asks for a pause until", "log in by IMAP", "Request is throttled.", "One account needs you"} {
+	for _, want := range []string{"asks for a pause until", "log in by IMAP", "Request is throttled.", "One account is not ready"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q:\n%s", want, page)
 		}
@@ -413,7 +413,7 @@ func TestProblemComesWithItsCure(t *testing.T) {
 	w := newWorld(t)
 	w.Accounts = troubled{w.manager}
 	page := body(w.browser().do(http.MethodGet, "/", nil))
-	for _, want := range []string{"Sign-in needed", "The sign-in has expired", "postern login " + ann, "AADSTS700082", "One account needs you"} {
+	for _, want := range []string{"Sign-in needed", "The sign-in has expired", "postern login " + ann, "AADSTS700082", "One account is not ready"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q:\n%s", want, page)
 		}

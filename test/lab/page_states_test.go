@@ -44,7 +44,7 @@ func TestPageStatesOfASignIn(t *testing.T) {
 	w := newPageWorld(t, "", pageAnn)
 	c := w.browser
 	w.serve()
-	w.state("never-signed-in", "One account needs you", "Never signed in", "None yet. Make one for each mail program", "No mail client is connected")
+	w.state("never-signed-in", "One account is not ready", "Never signed in", "None yet. Make one for each mail program", "No mail client is connected")
 
 	c.open(w.origin + "/sign-in/" + pageAnn)
 	w.state("sign-in", pageAnn, "Postern never sees the password")
@@ -131,7 +131,7 @@ func TestPageStatesOfAnAccount(t *testing.T) {
 	w.outlook.IMAP.Fail(emulator.AtLogin, -1, emulator.MailFault{Kind: emulator.Throttle, NO: true, Bye: true, Backoff: 10 * time.Minute})
 	_, said := w.client(pageAnn, secret)
 	c.open(w.origin)
-	w.state("throttled", "The server asks for a pause until", "One account needs you")
+	w.state("throttled", "The server asks for a pause until", "One account is not ready")
 	if !strings.HasPrefix(said, "NO") {
 		t.Error("a throttled client hears", said)
 	}

@@ -188,7 +188,7 @@ func TestPageWithoutScript(t *testing.T) {
 	c.see("Password revoked")
 	c.press(".actions details.sure > summary")
 	c.press(revokeButton)
-	c.see("One account needs you")
+	c.see("One account is not ready")
 	c.see("Never signed in")
 	c.checkLooks("signed-out")
 	if got := dial(t, d.Address).login(d.User, d.Password); !strings.Contains(got, "/sign-in/") {
