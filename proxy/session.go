@@ -67,16 +67,6 @@ func (s *session) run(ctx context.Context) {
 	s.runRelay(job)
 }
 
-func (s *session) runRelay(job *relayJob) {
-	if !job.expires.IsZero() {
-		timer := time.AfterFunc(time.Until(job.expires), func() { s.server.revoke(errPasswordExpired, func(other *session) bool { return other == s }) })
-		defer timer.Stop()
-	}
-	why := job.relay.run(job.earlyUp, job.earlyDown)
-	s.log().Info("session ended", "account", s.account, "dur", time.Since(s.since).Round(time.Millisecond),
-		"up", s.up.Load(), "down", s.down.Load(), "why", why.Error())
-}
-
 // end ends the session wherever it is. It may take as long as a slow client.
 func (s *session) end(why error) {
 	s.mu.Lock()
@@ -113,13 +103,6 @@ func (s *session) beginRelay(r *relay) {
 	if s.ended != nil {
 		go r.end(s.ended)
 	}
-}
-
-// relayJob is a relay ready to run.
-type relayJob struct {
-	relay              *relay
-	earlyUp, earlyDown []byte
-	expires            time.Time // when the session has to end; zero = never
 }
 
 // login leads a client from the greeting to a relay; nil when it did not get there.
