@@ -125,7 +125,7 @@ func (s *session) login(ctx context.Context) *relayJob {
 	// Ending the session ends whatever this wire waits for; it may still say why.
 	stop := context.AfterFunc(ctx, func() {
 		s.conn.SetReadDeadline(longAgo)
-		time.AfterFunc(limits.DrainTime, func() { s.conn.SetDeadline(longAgo) })
+		s.conn.SetWriteDeadline(time.Now().Add(limits.DrainTime))
 	})
 	defer stop()
 
