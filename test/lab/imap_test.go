@@ -192,6 +192,13 @@ func direct(t *testing.T, user string) *imap {
 	return c
 }
 
+// leave ends a session before the test does: the load has tens of thousands.
+func (c *imap) leave() {
+	c.t.Helper()
+	c.ok("LOGOUT")
+	c.conn.Close()
+}
+
 // find returns the one message whose subject is so.
 func find(t *testing.T, all []message, subject string) message {
 	t.Helper()

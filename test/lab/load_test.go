@@ -51,7 +51,7 @@ func (l *loader) prepare(t *testing.T) {
 		for r := c.response(); !strings.HasPrefix(r, "p "); r = c.response() {
 		}
 	}
-	c.ok("LOGOUT")
+	c.leave()
 }
 
 // round lets the client do the work of clients_test.go.
@@ -110,7 +110,7 @@ func (l *loader) result(t *testing.T) []string {
 			all = append(all, strings.TrimPrefix(box, l.box)+" "+m.subject()+" "+m.flags+" "+sum(unixLines(asSent(m.body))))
 		}
 	}
-	c.ok("LOGOUT")
+	c.leave()
 	slices.Sort(all)
 	return all
 }
