@@ -124,8 +124,8 @@ func (s *session) login(ctx context.Context) *relayJob {
 	}
 	// Ending the session ends whatever this wire waits for; it may still say why.
 	stop := context.AfterFunc(ctx, func() {
+		s.conn.SetWriteDeadline(time.Now().Add(limits.DrainTime)) // first: who is woken by the other sets its own
 		s.conn.SetReadDeadline(longAgo)
-		s.conn.SetWriteDeadline(time.Now().Add(limits.DrainTime))
 	})
 	defer stop()
 
