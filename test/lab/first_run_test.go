@@ -185,6 +185,8 @@ func (r *firstRun) do(verb, rest, first, second string) {
 	case "see":
 		r.see(rest)
 		r.say("sees %q", rest)
+	case "runs":
+		r.runs(rest)
 	case "browser":
 		r.signIn()
 	case "copy":

@@ -167,6 +167,15 @@ func (d *desk) write(text string) {
 }
 func (d *desk) key(name string) { d.t.Helper(); d.tmux("send-keys", "-t", d.current, name) }
 
+// runs waits until the terminal is a program's. What the shell's own line editor still gets is no longer a line to end
+// with Ctrl-D for the program after it, which then waits for ever.
+func (d *desk) runs(program string) {
+	d.t.Helper()
+	eventually(d.t, patience, "the terminal is "+program+"'s", func() bool {
+		return strings.TrimSpace(d.tmux("display-message", "-p", "-t", d.current, "#{pane_current_command}")) == program
+	})
+}
+
 func (d *desk) paste(text string) {
 	d.t.Helper()
 	d.tmux("set-buffer", "--", text)
