@@ -78,6 +78,20 @@ func (c *chromium) press(selector string) {
 	c.do(chromedp.Click(selector, chromedp.ByQuery, chromedp.NodeVisible))
 }
 
+// submit clicks what leads to another page, and waits for that: until then the old one still answers.
+func (c *chromium) submit(selector string) {
+	c.t.Helper()
+	c.evaluate(`document.old = true`, nil)
+	c.press(selector)
+	eventually(c.t, patience, "another page after "+selector, func() bool {
+		ctx, cancel := context.WithTimeout(c.ctx, patience)
+		defer cancel()
+		var there bool
+		err := chromedp.Run(ctx, chromedp.Evaluate(`!document.old && document.readyState === "complete"`, &there))
+		return err == nil && there
+	})
+}
+
 func (c *chromium) see(text string) {
 	c.t.Helper()
 	seen := ""

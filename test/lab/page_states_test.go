@@ -28,15 +28,15 @@ const (
 func (w *pageWorld) goToProvider(email string) {
 	w.t.Helper()
 	w.browser.open(w.origin + "/sign-in/" + email)
-	w.browser.press(goToSignIn)
+	w.browser.submit(goToSignIn)
 	w.browser.see("stand-in for a sign-in page")
 }
 
 func (w *pageWorld) fillIn(email string) {
 	w.t.Helper()
 	w.browser.do(chromedp.SetValue(askName, email, chromedp.ByQuery), chromedp.SetValue(askSecret, "web-password", chromedp.ByQuery))
-	w.browser.press(askSignIn)
-	w.browser.press(askAccept)
+	w.browser.submit(askSignIn)
+	w.browser.submit(askAccept)
 }
 
 func TestPageStatesOfASignIn(t *testing.T) {
@@ -49,11 +49,11 @@ func TestPageStatesOfASignIn(t *testing.T) {
 	c.open(w.origin + "/sign-in/" + pageAnn)
 	w.state("sign-in", pageAnn, "Postern never sees the password")
 	c.open(w.origin + "/sign-in/nobody@example.com")
-	c.press(goToSignIn)
+	c.submit(goToSignIn)
 	w.look("sign-in-unknown", "Postern has no such account", "Try again")
 
 	w.goToProvider(pageAnn)
-	c.do(chromedp.Click(askCancel, chromedp.ByQuery))
+	c.submit(askCancel)
 	w.look("callback-declined", "Not signed in", "declined")
 	c.open(w.origin)
 	w.state("after-a-refusal", "Never signed in")
@@ -115,7 +115,7 @@ func TestPageStatesOfAnAccount(t *testing.T) {
 	c.press(newPassword)
 	w.look("new-password-form", "For which program", "Make the password")
 	c.do(chromedp.SendKeys(labelField, "Thunderbird", chromedp.ByQuery))
-	c.press(makePassword)
+	c.submit(makePassword)
 	w.look("new-password", "It is shown this once", "Where it connects")
 	c.do(chromedp.NavigateBack())
 	c.open(w.origin + "/password")
@@ -189,11 +189,11 @@ func TestPageStatesOfOtherAccounts(t *testing.T) {
 	w.configure("smtp = \"127.0.0.1:0\"", pageAnn, pageApp)
 	w.serve()
 	w.state("not-for-smtp", "Not good for SMTP before a new sign-in", "Get a new token")
-	c.press(`form[action="/sign-in/` + pageApp + `"] button`)
+	c.submit(`form[action="/sign-in/` + pageApp + `"] button`)
 	w.look("app-refused", "The app's secret is wrong", "Try again")
 	w.write("secret", pageAppSecret+"\n")
 	c.open(w.origin)
-	c.press(`form[action="/sign-in/` + pageApp + `"] button`)
+	c.submit(`form[action="/sign-in/` + pageApp + `"] button`)
 	w.state("app", "Ready")
 }
 
@@ -228,7 +228,7 @@ func TestPageStatesOfTheRest(t *testing.T) {
 	mine.browser.open(strings.Replace(w.origin, "127.0.0.1", "rebound.example", 1))
 	mine.plain("another-host", "only for the machine it runs on")
 	c.open(w.origin)
-	c.press("footer button")
+	c.submit("footer button")
 	w.look("closed", "This page is closed", "postern open")
 	c.open(w.origin)
 	w.look("closed-for-good", "This page needs a link")

@@ -35,7 +35,7 @@ func (c *chromium) makePassword(label string) (secret string) {
 	c.t.Helper()
 	c.press(newPassword)
 	c.do(chromedp.SendKeys(labelField, label, chromedp.ByQuery))
-	c.press(makePassword)
+	c.submit(makePassword)
 	c.do(chromedp.Text("#secret", &secret, chromedp.ByQuery))
 	return secret
 }
@@ -93,7 +93,7 @@ func TestPage(t *testing.T) {
 
 	c.press(fmt.Sprintf(revokeNamed, "Thunderbird"))
 	c.checkLooks("revoke")
-	c.press(revokeButton)
+	c.submit(revokeButton)
 	c.see("Password revoked")
 	if status := dial(t, d.Address).login(d.User, secret); !strings.HasPrefix(status, "NO") {
 		t.Error("with the revoked password:", status)
@@ -184,10 +184,10 @@ func TestPageWithoutScript(t *testing.T) {
 	}
 	c.open(d.origin())
 	c.press(fmt.Sprintf(revokeNamed, "mutt"))
-	c.press(revokeButton)
+	c.submit(revokeButton)
 	c.see("Password revoked")
 	c.press(".actions details.sure > summary")
-	c.press(revokeButton)
+	c.submit(revokeButton)
 	c.see("One account is not ready")
 	c.see("Never signed in")
 	c.checkLooks("signed-out")
@@ -195,12 +195,11 @@ func TestPageWithoutScript(t *testing.T) {
 		t.Errorf("the mail client hears %q", got)
 	}
 	c.open(d.origin() + "/sign-in/" + d.User)
-	c.do(chromedp.Click("form button", chromedp.ByQuery))
-	eventually(t, patience, "the sign-in leads to the provider", func() bool {
-		var at string
-		c.do(chromedp.Location(&at))
-		return at != "" && !strings.HasPrefix(at, d.origin())
-	})
+	c.submit("form button")
+	var at string
+	if c.do(chromedp.Location(&at)); strings.HasPrefix(at, d.origin()) {
+		t.Error("the sign-in leads to", at)
+	}
 }
 
 // TestPageIsForgedInVain has a browser that is signed in to the page visit other pages.
