@@ -72,79 +72,95 @@ func newLineTap(rule func(verb []byte) lineRuling, farewell func(why string) []b
 }
 
 func (t *lineTap) up(b []byte, forward, _ func([]byte) error) error {
-	from := 0
-	flush := func(to int) error {
-		part := b[from:to]
-		from = to
-		if len(part) == 0 {
-			return nil
-		}
-		return forward(part)
-	}
-	for i := 0; i < len(b); {
+	p := passage{b: b, forward: forward}
+	for p.at < len(b) {
+		var err error
 		switch t.state {
 		case atVerb:
-			start, known := i, false
-			for i < len(b) && !known {
-				c := b[i]
-				known = c <= ' ' && len(verbOf(t.head)) > 0 || c == '\n' || len(t.head) == maxVerb
-				if !known {
-					t.head = append(t.head, c)
-					i++
-				}
-			}
-			if !known {
-				if err := flush(start); err != nil {
-					return err
-				}
-				from, t.held = len(b), len(t.head)
-				return nil
-			}
-			if err := flush(start); err != nil {
-				return err
-			}
-			if err := t.decide(forward, &from, i, b[i] != ' '); err != nil {
-				return err
-			}
+			err = t.verb(&p)
 		case inVerbLine, inSwallowed:
-			n := bytes.IndexByte(b[i:], '\n')
-			if n < 0 {
-				t.bdat.add(b[i:])
-				i = len(b)
-				if t.state == inSwallowed {
-					from = i
-				}
-				break
-			}
-			line := b[i : i+n+1]
-			i += n + 1
-			if t.state == inSwallowed {
-				from = i
-			}
-			t.lineEnd(line)
+			t.line(&p)
 		case inOctets:
-			n := min(t.left, int64(len(b)-i))
-			t.left -= n
-			i += int(n)
-			if t.left == 0 {
+			n := min(t.left, int64(len(p.ahead())))
+			p.at += int(n)
+			if t.left -= n; t.left == 0 {
 				t.state = atVerb
 			}
 		case atReply:
-			if err := flush(i); err != nil {
-				return err
-			}
-			if err := t.agreed(); err != nil {
-				return err
+			if err = p.flush(p.at); err == nil {
+				err = t.agreed()
 			}
 		case inContent:
-			i += t.content(b[i:])
+			p.at += t.content(p.ahead())
+		}
+		if err != nil {
+			return err
 		}
 	}
-	return flush(len(b))
+	return p.flush(len(b))
 }
 
-// decide rules on the verb in head; the line's rest begins at byte i. alone says that no argument follows.
-func (t *lineTap) decide(forward func([]byte) error, from *int, i int, alone bool) error {
+// passage is one read on its way upstream.
+type passage struct {
+	b       []byte
+	at      int // read up to here
+	from    int // forwarded or left out up to here
+	forward func([]byte) error
+}
+
+func (p *passage) ahead() []byte { return p.b[p.at:] }
+
+// flush forwards what lies before a place.
+func (p *passage) flush(to int) error {
+	part := p.b[p.from:to]
+	p.from = to
+	if len(part) == 0 {
+		return nil
+	}
+	return p.forward(part)
+}
+
+// verb reads into head until the verb is known, and has it decided on. What is not known yet stays here.
+func (t *lineTap) verb(p *passage) error {
+	start, known := p.at, false
+	for p.at < len(p.b) && !known {
+		c := p.b[p.at]
+		known = c <= ' ' && len(verbOf(t.head)) > 0 || c == '\n' || len(t.head) == maxVerb
+		if !known {
+			t.head = append(t.head, c)
+			p.at++
+		}
+	}
+	if err := p.flush(start); err != nil {
+		return err
+	}
+	if !known {
+		p.from, t.held = len(p.b), len(t.head)
+		return nil
+	}
+	return t.decide(p, p.b[p.at] != ' ')
+}
+
+// line reads to the end of a line whose verb is decided on.
+func (t *lineTap) line(p *passage) {
+	part := p.ahead()
+	n := bytes.IndexByte(part, '\n') + 1
+	if n > 0 {
+		part = part[:n]
+	}
+	p.at += len(part)
+	if t.state == inSwallowed {
+		p.from = p.at
+	}
+	if n > 0 {
+		t.lineEnd(part)
+	} else {
+		t.bdat.add(part)
+	}
+}
+
+// decide rules on the verb in head. alone says that no argument follows.
+func (t *lineTap) decide(p *passage, alone bool) error {
 	verb := verbOf(t.head)
 	r := t.rule(verb)
 	if t.stray && alone && !r.known && strayAnswer(verb) {
@@ -153,18 +169,15 @@ func (t *lineTap) decide(forward func([]byte) error, from *int, i int, alone boo
 	t.stray = r.instead != ""
 	t.what = r.follow
 	t.bdat.n = 0
+	t.count()
 	var err error
-	switch {
-	case r.instead != "":
-		t.count()
-		t.state = inSwallowed
-		*from = i
-		err = forward([]byte(r.instead + "\r\n"))
-	default:
-		t.count()
+	if r.instead != "" {
+		t.state, p.from = inSwallowed, p.at
+		err = p.forward([]byte(r.instead + "\r\n"))
+	} else {
 		t.state = inVerbLine
 		if t.held > 0 {
-			err = forward(t.head[:t.held])
+			err = p.forward(t.head[:t.held])
 		}
 	}
 	t.head, t.held = t.head[:0], 0
