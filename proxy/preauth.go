@@ -79,6 +79,7 @@ func (s *session) preauth(ctx context.Context, account auth.Account, take func()
 		return nil, err
 	}
 	job.earlyUp = append(early, job.earlyUp...)
+	s.beginRelay(job.relay)
 	return job, nil
 }
 

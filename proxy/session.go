@@ -95,8 +95,10 @@ func (s *session) beginLogin(ctx context.Context) (context.Context, context.Canc
 	return ctx, cancel
 }
 
-// beginRelay makes r the thing to end.
+// beginRelay lifts the login's deadlines, and makes the relay the thing to end.
 func (s *session) beginRelay(r *relay) {
+	r.client.conn.SetDeadline(time.Time{})
+	r.upstream.conn.SetDeadline(time.Time{})
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.cancel, s.relay = nil, r
@@ -123,19 +125,34 @@ func (s *session) login(ctx context.Context) *relayJob {
 		return nil
 	}
 	// Ending the session ends whatever this wire waits for; it may still say why.
-	stop := context.AfterFunc(ctx, func() {
-		s.conn.SetWriteDeadline(time.Now().Add(limits.DrainTime)) // first: who is woken by the other sets its own
+	stop := whenDone(ctx, func() {
+		s.conn.SetWriteDeadline(time.Now().Add(limits.DrainTime))
 		s.conn.SetReadDeadline(longAgo)
 	})
-	defer stop()
-
 	front := s.protocol.client(w, s.frontOptions(w))
 	job, err := s.converse(ctx, w, front)
+	stop()
 	if err != nil {
-		s.sayWhy(ctx, front, w, err)
+		s.sayWhy(ctx, front, err)
 		w.release()
+		return nil
 	}
+	s.beginRelay(job.relay)
 	return job
+}
+
+// whenDone calls f when ctx ends. After stop it is not called any more; where it was, stop waits for its end.
+func whenDone(ctx context.Context, f func()) (stop func()) {
+	over := make(chan struct{})
+	forget := context.AfterFunc(ctx, func() {
+		defer close(over)
+		f()
+	})
+	return func() {
+		if !forget() {
+			<-over
+		}
+	}
 }
 
 var errNoCertificate = errors.New("no certificate is configured")
@@ -327,14 +344,11 @@ func (s *session) handOver(w *wire, f front, login auth.Login, up *upstream) (*r
 		"upstream", up.wire.conn.RemoteAddr().String(), "audit", true)
 	clientConn, earlyUp := w.detach()
 	upstreamConn, earlyDown := up.wire.detach()
-	clientConn.SetDeadline(time.Time{})
-	upstreamConn.SetDeadline(time.Time{})
 	limits := s.server.limits()
 	r := &relay{
 		client: newLeg(clientConn), upstream: newLeg(upstreamConn), tap: watch, up: &s.up, down: &s.down,
 		grace: limits.HalfCloseTime, drain: limits.DrainTime, boundary: true,
 	}
-	s.beginRelay(r)
 	s.prepareNext(login.Account)
 	return &relayJob{r, earlyUp, earlyDown, login.Expires}, nil
 }
@@ -356,9 +370,12 @@ func (s *session) serverRefused(account auth.Account) func(string) {
 	}
 }
 
+// lastWordTime is how long a client has to take the last word. It counts while this process stands still, too.
+const lastWordTime = 5 * time.Second
+
 // sayWhy ends a session that did not come to a relay.
-func (s *session) sayWhy(ctx context.Context, f front, w *wire, err error) {
-	s.conn.SetWriteDeadline(time.Now().Add(time.Second))
+func (s *session) sayWhy(ctx context.Context, f front, err error) {
+	s.conn.SetWriteDeadline(time.Now().Add(lastWordTime))
 	switch {
 	case ctx.Err() != nil:
 		f.bye("Postern: " + context.Cause(ctx).Error())
