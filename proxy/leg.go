@@ -69,14 +69,6 @@ func (l *leg) write(p []byte) error {
 	return err
 }
 
-// closeWrite tells the other side that nothing more comes, where the connection can say so.
-func (l *leg) closeWrite() error {
-	if c, ok := l.conn.(interface{ CloseWrite() error }); ok {
-		return c.CloseWrite()
-	}
-	return nil
-}
-
 // interrupt ends a read that waits. A write is never interrupted: half a TLS record ruins the stream.
 func (l *leg) interrupt() { l.conn.SetReadDeadline(longAgo) }
 

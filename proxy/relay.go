@@ -33,11 +33,10 @@ var (
 	errUpstreamLeft = errors.New("upstream closed the connection")
 )
 
-// run carries bytes until either side has ended or end is called, and closes both connections. early are
-// bytes that arrived before the hand-over. It returns why the session ended: errClientLeft,
+// run carries bytes until either side has ended or end is called, and closes the upstream; the client has been told
+// that nothing more comes. early are bytes that arrived before the hand-over. It returns why the session ended: errClientLeft,
 // errUpstreamLeft, what end was told, or what broke.
 func (r *relay) run(earlyUp, earlyDown []byte) error {
-	defer r.client.conn.Close()
 	defer r.upstream.conn.Close()
 	finished := make(chan struct{})
 	go func() {
@@ -205,7 +204,7 @@ func (r *relay) clientEnded(finished <-chan struct{}) {
 		r.cut()
 		return
 	}
-	r.upstream.closeWrite()
+	closeWrite(r.upstream.conn)
 	timer := time.NewTimer(r.grace)
 	defer timer.Stop()
 	select {
@@ -224,7 +223,7 @@ func (r *relay) upstreamEnded() {
 	}
 	r.said = true
 	r.mu.Unlock()
-	r.client.closeWrite()
+	closeWrite(r.client.conn)
 	r.tap.close()
 	r.client.interrupt()
 	r.upstream.conn.SetDeadline(longAgo)

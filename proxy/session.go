@@ -51,10 +51,10 @@ func (s *session) log() *slog.Logger {
 
 // run is a session from its first byte to its last.
 func (s *session) run(ctx context.Context) {
+	defer s.hangUp(ctx) // when the session is over for everybody else
 	s.server.registry.add(s)
 	defer s.server.registry.remove(s)
 	defer func() { s.leave() }()
-	defer func() { s.conn.Close() }()
 
 	// Handshakes and parsing need a deep stack once; the relay that may follow for days needs little. So
 	// the login runs on a goroutine of its own, whose stack goes with it.
@@ -65,6 +65,15 @@ func (s *session) run(ctx context.Context) {
 		return
 	}
 	s.runRelay(job)
+}
+
+// hangUp closes the client's connection. A client that has been in a relay may have much to read yet.
+func (s *session) hangUp(ctx context.Context) {
+	patience := moment
+	if s.relay != nil {
+		patience = s.relay.grace
+	}
+	hangUp(ctx, s.conn, patience)
 }
 
 // end ends the session wherever it is. It may take as long as a slow client.
@@ -134,6 +143,7 @@ func (s *session) login(ctx context.Context) *relayJob {
 	stop()
 	if err != nil {
 		s.sayWhy(ctx, front, err)
+		closeWrite(w.conn)
 		w.release()
 		return nil
 	}
