@@ -86,6 +86,24 @@ func TestUnsavedInAnotherProcess(t *testing.T) {
 	}
 }
 
+// A refresh token that came beside an unusable access token is kept by whichever process can.
+func TestUnusableTokenInAnotherProcess(t *testing.T) {
+	for _, lose := range []int{0, 1} {
+		one, two := twoProcesses(t, nil)
+		one.signedIn(0)
+		two.id.then(two.id.reply(unusable["token-type"]))
+		one.store.(*brokenStore).lose = lose
+		one.fails(Configuration, "token-type")
+		one.fails(Configuration, "token-type")
+		if got := one.record().Token.Refresh.Reveal(); got != "refresh-001-secret" {
+			t.Errorf("after %d losses the store has %q", lose, got)
+		}
+		if here, there := one.id.count(""), two.id.count(""); here != 0 || there != 1 {
+			t.Errorf("%d requests here, %d there", here, there)
+		}
+	}
+}
+
 // Where the other process can not begin, this one does the work.
 func TestAnotherProcessThatDoesNotBegin(t *testing.T) {
 	other := annAccount()

@@ -36,14 +36,14 @@ func (m *Manager) SignInApp(ctx context.Context, email string) error {
 	return s.ended(s.save(ctx, t))
 }
 
-// askAsApp gets a token in place of old. A refresh token does not come along; one that a person's sign-in has left
+// askAsApp gets a token in place of old, which it returns with a Problem. A refresh token does not come along; one that a person's sign-in has left
 // stays, in case the flow was changed by mistake.
 func (m *Manager) askAsApp(ctx context.Context, account Account, old *store.Token) (store.Token, *Problem) {
 	scopes := account.appScopes()
 	form := url.Values{"grant_type": {"client_credentials"}, "scope": {strings.Join(scopes, " ")}}
 	got, before, p := m.ask(ctx, account, form)
 	if p != nil {
-		return store.Token{}, p
+		return *old, p
 	}
 	got.RefreshToken = ""
 	t := *old

@@ -10,7 +10,7 @@ import (
 // refused is the last failure of this process to refresh an account's token.
 type refused struct {
 	problem store.Problem
-	refresh Secret // what the store had then
+	refresh Secret // what the account had after it
 	written bool   // the record has the problem too
 }
 
@@ -126,11 +126,11 @@ func (m *Manager) remember(r *renewal, saved bool) {
 	case r.problem == nil:
 		l.refused, l.claims = nil, ""
 	case !r.at.IsZero():
-		inStore := r.found.Refresh
-		if saved && r.token != nil {
-			inStore = r.token.Refresh
+		has := r.found.Refresh
+		if r.token != nil {
+			has = r.token.Refresh
 		}
-		l.refused = &refused{problem: *r.problem.stored(r.at), refresh: inStore, written: saved}
+		l.refused = &refused{problem: *r.problem.stored(r.at), refresh: has, written: saved}
 	}
 }
 

@@ -26,7 +26,7 @@ type renewal struct {
 
 	found   store.Token  // what the store has
 	token   *store.Token // what it is to have, when that may be handed out then
-	gained  bool         // the provider gave token
+	gained  bool         // the provider gave token, or the refresh token in it
 	problem *Problem
 	at      time.Time // of problem, when it is the provider's
 }
@@ -66,24 +66,29 @@ func (r *renewal) change(ctx context.Context, rec *store.Record) error {
 		r.token = new(*rec.Token)
 		return nil
 	}
-	if r.token == nil {
-		if r.problem = r.m.held(r.account.Email, *rec, now); r.problem != nil {
-			return errHeld
+	if r.problem = r.m.held(r.account.Email, *rec, now); r.problem != nil {
+		if r.token != nil { // there is something to write all the same
+			rec.Problem = r.m.lastProblem(r.account.Email, *rec)
+			return nil
 		}
+		return errHeld
 	}
-	fresh, p := r.ask(ctx, rec.Token)
+	got, p := r.ask(ctx, rec.Token)
+	var failure *store.Problem
 	if p != nil {
 		r.problem, r.at = p, time.Now().Round(0)
 		p.schedule(r.m.lastProblem(r.account.Email, *rec), r.at)
-		rec.Problem = p.stored(r.at)
-		return nil
+		failure = p.stored(r.at)
 	}
-	*rec.Token, rec.Problem = fresh, nil
-	r.token, r.gained = new(fresh), true
+	if p == nil || got.Refresh != rec.Token.Refresh {
+		r.token, r.gained = new(got), true
+	}
+	*rec.Token, rec.Problem = got, failure
 	return nil
 }
 
-// ask makes the request. An app proves itself again; a person's sign-in has a refresh token (RFC 6749 section 6).
+// ask makes the request and returns what the account has then, also with a Problem. An app proves itself again; a
+// person's sign-in has a refresh token (RFC 6749 section 6).
 func (r *renewal) ask(ctx context.Context, old *store.Token) (store.Token, *Problem) {
 	if r.account.Flow == FlowClientCredentials {
 		return r.m.askAsApp(ctx, r.account, old)
@@ -97,7 +102,7 @@ func (r *renewal) ask(ctx context.Context, old *store.Token) (store.Token, *Prob
 	}
 	got, before, p := r.m.ask(ctx, r.account, form)
 	if p != nil {
-		return store.Token{}, p
+		return takeRefresh(*old, got), p
 	}
 	r.m.gaveNext(r.account, got.RefreshToken != "")
 	t := r.account.noted(take(*old, got, before))
@@ -122,7 +127,8 @@ func (m *Manager) gaveNext(a Account, gave bool) {
 	}
 }
 
-// ask posts form with the app's proof to the token endpoint and returns what came, and when it was asked for.
+// ask posts form with the app's proof to the token endpoint and returns what came, and when it was asked for. With a
+// Problem the answer's access token is no good; its refresh token, where it has one, may be.
 func (m *Manager) ask(ctx context.Context, a Account, form url.Values) (answer, time.Time, *Problem) {
 	if p := a.prove(form); p != nil {
 		return answer{}, time.Time{}, p
@@ -188,16 +194,21 @@ func (r *renewal) report() {
 		"retry_in", time.Until(r.problem.RetryAt).Round(time.Second), "detail", r.problem.Detail, "err", r.problem.Error(), "audit", true)
 }
 
-// take puts what came from the token endpoint into t. An answer without a refresh token leaves the one that
-// t has: RFC 6749 section 6, and Google's usual way.
+// take puts what came from the token endpoint into t.
 func take(t store.Token, got answer, at time.Time) store.Token {
 	t.Access = NewSecret(got.AccessToken)
 	t.Expiry = at.Add(got.life())
-	if got.RefreshToken != "" {
-		t.Refresh = NewSecret(got.RefreshToken)
-	}
 	if len(got.Scope) > 0 {
 		t.Scopes = got.Scope
+	}
+	return takeRefresh(t, got)
+}
+
+// takeRefresh takes the refresh token alone: where the access token beside it is no good, the one that t has may be
+// dead all the same. An answer without a refresh token leaves that of t: RFC 6749 section 6, and Google's usual way.
+func takeRefresh(t store.Token, got answer) store.Token {
+	if got.RefreshToken != "" {
+		t.Refresh = NewSecret(got.RefreshToken)
 	}
 	return t
 }

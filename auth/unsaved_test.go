@@ -169,3 +169,72 @@ func TestFailureThatWasNotSavedHoldsOffAllTheSame(t *testing.T) {
 		}
 	})
 }
+
+// An answer whose access token is no good may still carry the next refresh token, and the one before may be dead.
+var unusable = map[string]map[string]any{
+	"bad-response": {"access_token": nil},
+	"token-type":   {"token_type": "DPoP"},
+}
+
+func TestRefreshTokenBesideAnUnusableAccessTokenIsKept(t *testing.T) {
+	for code, members := range unusable {
+		t.Run(code, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t, fixtureOptions{})
+				f.signedIn(0)
+				f.id.then(f.id.reply(members))
+				_, err := f.Token(t.Context(), ann)
+				p := asProblem(err)
+				if p == nil || p.Code != code {
+					t.Fatalf("%v; want %s", err, code)
+				}
+				r := f.record()
+				if got := r.Token.Refresh.Reveal(); got != "refresh-001-secret" {
+					t.Errorf("the store has %q", got)
+				}
+				if r.Problem == nil || r.Problem.Code != code {
+					t.Errorf("problem %+v", r.Problem)
+				}
+				if got := r.Token.Access.Reveal(); got != "first-access-secret" {
+					t.Errorf("access token %q", got)
+				}
+				f.fails(p.Class, code) // held off as any failure
+				time.Sleep(time.Until(p.RetryAt))
+				f.get("access-002-secret")
+				if got := f.id.last().Get("refresh_token"); got != "refresh-001-secret" {
+					t.Errorf("presented %q", got)
+				}
+			})
+		})
+	}
+}
+
+func TestAccessTokenAtHandOutlivesAnUnusableOne(t *testing.T) {
+	f := newFixture(t, fixtureOptions{})
+	f.signedIn(2 * time.Minute)
+	f.id.then(f.id.reply(unusable["bad-response"]))
+	f.get("first-access-secret")
+	if got := f.record().Token.Refresh.Reveal(); got != "refresh-001-secret" {
+		t.Errorf("the store has %q", got)
+	}
+}
+
+func TestRefreshTokenBesideAnUnusableAccessTokenIsSavedNext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		broken := &brokenStore{Store: store.NewMemory()}
+		f := newFixture(t, fixtureOptions{store: broken})
+		f.signedIn(0)
+		f.id.then(f.id.reply(unusable["token-type"]))
+		broken.lose = 1
+		p := f.fails(Configuration, "token-type")
+		f.fails(Configuration, "token-type") // saves it, and leaves the provider alone
+		if r := f.record(); r.Token.Refresh.Reveal() != "refresh-001-secret" || r.Problem == nil || f.id.count("") != 1 {
+			t.Errorf("the store has %q, problem %+v, after %d requests", r.Token.Refresh.Reveal(), r.Problem, f.id.count(""))
+		}
+		time.Sleep(time.Until(p.RetryAt))
+		f.get("access-002-secret")
+		if got := f.id.last().Get("refresh_token"); got != "refresh-001-secret" {
+			t.Errorf("presented %q", got)
+		}
+	})
+}
