@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"io"
 	"net"
@@ -108,7 +109,9 @@ func (e *endpoint) send(ctx context.Context, a Account, target string, form url.
 	defer res.Body.Close()
 	x.status, x.header = res.StatusCode, res.Header
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
-	if err != nil && x.status < 400 { // an error page that broke off is an error page
+	// An error page that broke off is an error page. An answer of which nothing is missing may carry the next refresh
+	// token; how the connection ended does not matter then.
+	if err != nil && x.status < 400 && !json.Valid(body) {
 		return x, nil, x.problem("truncated", "", err)
 	}
 	return x, body, nil
@@ -183,9 +186,10 @@ func (x exchange) judge(body []byte) (answer, *Problem) {
 		return answer{}, x.problem("redirect", "", nil)
 	case x.status >= 400:
 		return answer{}, x.refused()
+	case decodeErr == nil: // whatever the header calls it
 	case isHTML(x.header, body):
 		return answer{}, x.problem("captive-portal", "", nil)
-	case decodeErr != nil:
+	default:
 		return answer{}, x.problem("truncated", "", nil)
 	}
 	return a, nil

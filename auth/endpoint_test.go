@@ -99,6 +99,16 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
+// Some servers call everything HTML. The refresh token in such an answer must not be lost.
+func TestAnswerThatIsCalledHTML(t *testing.T) {
+	f := newFixture(t, fixtureOptions{})
+	f.signedIn(0)
+	answer := f.id.reply(nil)
+	answer.header = map[string]string{"Content-Type": "text/html; charset=UTF-8"}
+	f.id.then(answer)
+	f.get("access-001-secret")
+}
+
 func withStatus(status int, a fakeAnswer) fakeAnswer {
 	a.status = status
 	return a
@@ -127,6 +137,10 @@ func TestRealTransport(t *testing.T) {
 			w.Header().Set("Content-Length", "1000")
 			fmt.Fprint(w, `{"access_token":"abc","padding":"`)
 		}, true, "truncated"},
+		{"break off behind the whole answer", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Length", "1000")
+			fmt.Fprint(w, `{"access_token":"abc"}`)
+		}, true, ""},
 		{"break off before anything", func(w http.ResponseWriter, r *http.Request) { panic(http.ErrAbortHandler) }, true, "network"},
 		{"not trusted", func(w http.ResponseWriter, r *http.Request) {}, false, "tls"},
 		{"good", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, `{"access_token":"abc"}`) }, true, ""},

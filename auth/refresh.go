@@ -100,7 +100,8 @@ func (r *renewal) ask(ctx context.Context, old *store.Token) (store.Token, *Prob
 	form := url.Values{
 		"grant_type": {"refresh_token"}, "refresh_token": {old.Refresh.Reveal()}, "scope": {strings.Join(asked, " ")},
 	}
-	got, before, p := r.m.ask(ctx, r.account, form)
+	// Who left before the answer would lose the refresh token in it. The request has an end of its own.
+	got, before, p := r.m.ask(context.WithoutCancel(ctx), r.account, form)
 	if p != nil {
 		return takeRefresh(*old, got), p
 	}

@@ -183,6 +183,31 @@ func TestWaiterLeavesAndTheRefreshGoesOn(t *testing.T) {
 	})
 }
 
+// A request that has begun is waited for, however long the way to it was: its answer may replace the refresh token.
+func TestLateRequestIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := &slowStore{Store: store.NewMemory()}
+		f := newFixture(t, fixtureOptions{store: slow})
+		f.signedIn(0)
+		wait := workLimit - 10*time.Second
+		slow.before = func() { time.Sleep(wait) }
+		f.id.release = make(chan struct{})
+		got := make(chan error)
+		go func() {
+			_, err := f.Token(t.Context(), ann)
+			got <- err
+		}()
+		time.Sleep(wait + 20*time.Second)
+		f.id.release <- struct{}{}
+		if err := <-got; err != nil {
+			t.Error(err)
+		}
+		if got := f.record().Token.Refresh.Reveal(); got != "refresh-001-secret" {
+			t.Errorf("the store has %q", got)
+		}
+	})
+}
+
 func TestCloseWaitsForRefresh(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t, fixtureOptions{})
