@@ -266,7 +266,7 @@ func (m *Manager) forget(email string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if l := m.live[email]; l != nil {
-		l.unsaved, l.refused, l.claims = nil, nil, ""
+		l.unsaved, l.unwritten, l.refused, l.claims = nil, nil, nil, ""
 	}
 }
 

@@ -50,6 +50,7 @@ type Manager struct {
 	shut     context.CancelCauseFunc
 
 	refreshes refreshes
+	unkept    chan struct{} // gets a value when the store has not taken how a refresh went
 
 	mu      sync.Mutex // guards everything below
 	live    map[string]*live
@@ -68,12 +69,13 @@ type settings struct {
 
 // live is what this process knows of an account besides its record. Manager.mu guards it.
 type live struct {
-	flight  *flight        // the refresh under way
-	unsaved *unsaved       // tokens that the provider gave and the store did not take
-	refused *refused       // the last failure of this process
-	browser *BrowserSignIn // the sign-in under way
-	claims  string         // what the provider wants to see at the next sign-in
-	noNext  bool           // a refresh brought no refresh token
+	flight    *flight        // the refresh under way
+	unsaved   *unsaved       // tokens that the provider gave and the store did not take
+	unwritten *unwritten     // why the store did not take how the last refresh went
+	refused   *refused       // the last failure of this process
+	browser   *BrowserSignIn // the sign-in under way
+	claims    string         // what the provider wants to see at the next sign-in
+	noNext    bool           // a refresh brought no refresh token
 }
 
 // New returns a Manager. Every mistake in the declared accounts and their providers is in the error, each as a
@@ -91,6 +93,7 @@ func New(o Options) (*Manager, error) {
 		slow:     make(chan struct{}, slowAtOnce),
 		live:     map[string]*live{},
 		ports:    map[*BrowserSignIn]bool{},
+		unkept:   make(chan struct{}, 1),
 		open:     open,
 		shut:     shut,
 	}
@@ -140,8 +143,8 @@ func (s *settings) declare(accounts []Account) error {
 	return errors.Join(mistakes...)
 }
 
-// Close ends the sign-ins that are under way, waits for the refreshes, and makes later ones fail. Safe to
-// call twice.
+// Close ends the sign-ins that are under way, waits for the refreshes, writes what the store had not taken, and makes
+// later ones fail. Safe to call twice.
 func (m *Manager) Close() error {
 	m.mu.Lock()
 	m.closed = true
@@ -152,6 +155,7 @@ func (m *Manager) Close() error {
 		b.Close()
 	}
 	m.running.Wait()
+	m.saveLast()
 	m.endpoint.close()
 	return nil
 }

@@ -95,32 +95,19 @@ func (m *Manager) held(email string, rec store.Record, now time.Time) *Problem {
 	return problemOf(p)
 }
 
-// unsavedFor returns the tokens that wait to be written over the refresh token in the store. When the store
-// has another one meanwhile, they are of no use any more.
-func (m *Manager) unsavedFor(email string, inStore Secret) *unsaved {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	l := m.live[email]
-	if l == nil || l.unsaved == nil {
-		return nil
-	}
-	if l.unsaved.replaces != inStore {
-		l.unsaved = nil
-		return nil
-	}
-	return l.unsaved
-}
-
-// remember keeps what the store could not, and what the next attempt has to know.
-func (m *Manager) remember(r *renewal, saved bool) {
+// remember keeps what the store could not, and what the next attempt has to know. refusal is the store's, nil when it
+// has taken everything.
+func (m *Manager) remember(r *renewal, refusal *Problem) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	l := m.liveLocked(r.account.Email)
-	switch {
-	case saved:
-		l.unsaved = nil
-	case r.gained:
-		l.unsaved = &unsaved{replaces: r.found.Refresh, token: *r.token}
+	if refusal == nil {
+		l.unsaved, l.unwritten = nil, nil
+	} else {
+		if r.gained {
+			l.unsaved = &unsaved{replaces: r.found.Refresh, token: *r.token}
+		}
+		m.notWrittenLocked(l, r.found, refusal)
 	}
 	switch {
 	case r.problem == nil:
@@ -130,7 +117,7 @@ func (m *Manager) remember(r *renewal, saved bool) {
 		if r.token != nil {
 			has = r.token.Refresh
 		}
-		l.refused = &refused{problem: *r.problem.stored(r.at), refresh: has, written: saved}
+		l.refused = &refused{problem: *r.problem.stored(r.at), refresh: has, written: refusal == nil}
 	}
 }
 

@@ -24,17 +24,25 @@ const (
 
 // Keep renews tokens ahead of their end while inUse names their accounts, and uses the refresh token of
 // every other account once a week, so that it does not die of disuse. It looks at the wall clock, which
-// goes on while a laptop sleeps. It returns when ctx ends; a failure is logged and recorded as any other,
-// and does not end it.
+// goes on while a laptop sleeps. What the store does not take it tries to write again every few seconds. It returns
+// when ctx ends; a failure is logged and recorded as any other, and does not end it.
 func (m *Manager) Keep(ctx context.Context, inUse func() []string) {
 	tick := time.NewTicker(keepEvery)
 	defer tick.Stop()
-	for {
-		m.keepAll(ctx, inUse())
+	m.keepAll(ctx, inUse())
+	for again := (<-chan time.Time)(nil); ; {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+			m.keepAll(ctx, inUse())
+		case <-m.unkept:
+			if again == nil {
+				again = time.After(saveEvery)
+			}
+		case <-again:
+			again = nil
+			m.saveAll(ctx)
 		}
 	}
 }

@@ -1,22 +1,15 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"log/slog"
 	"net/url"
 	"strings"
 	"time"
 
 	"postern/internal/store"
 )
-
-// unsaved are tokens that the provider gave and the store could not keep. The next attempt writes them, so
-// that a refresh token which the provider has replaced is never presented again.
-type unsaved struct {
-	replaces Secret // the refresh token in the store when they were got
-	token    store.Token
-}
 
 // renewal is one attempt to get a new access token, inside one store.Update.
 type renewal struct {
@@ -147,22 +140,23 @@ func (m *Manager) ask(ctx context.Context, a Account, form url.Values) (answer, 
 
 // outcome says what the caller gets, now that it is known what the store has.
 func (r *renewal) outcome(err error) (Token, error) {
-	saved := err == nil
-	usable := &r.found // the latest token that is durable
+	usable := &r.found   // the latest token that is durable
+	var refusal *Problem // of the store; nil = saved
 	switch {
 	case errors.Is(err, errHeld):
 		return lastResort(usable, r.rejected, r.problem)
-	case !saved && r.problem == nil:
-		r.problem = storeProblem(r.account.Email, err)
-	case saved && r.token != nil:
+	case err != nil:
+		refusal = storeProblem(r.account.Email, err)
+		r.problem = cmp.Or(r.problem, refusal)
+	case r.token != nil:
 		usable = r.token
 	}
-	r.m.remember(r, saved)
+	r.m.remember(r, refusal)
 	r.report()
 	if r.problem == nil {
 		return handOut(r.token), nil
 	}
-	if t := r.unrotated(saved); t != nil {
+	if t := r.unrotated(refusal == nil); t != nil {
 		return handOut(t), nil
 	}
 	return lastResort(usable, r.rejected, r.problem)
@@ -182,17 +176,20 @@ func (r *renewal) unrotated(saved bool) *store.Token {
 }
 
 func (r *renewal) report() {
-	account := slog.String("account", r.account.Email)
 	if r.problem == nil {
 		if r.gained {
-			r.m.refreshes.done.Add(1)
-			r.m.log.Info("token refreshed", account, "expires", r.token.Expiry, "audit", true)
+			r.m.reportGain(r.account.Email, r.token)
 		}
 		return
 	}
 	r.m.refreshes.failed[r.problem.Class].Add(1)
-	r.m.log.Warn("token refresh failed", account, "class", r.problem.Class.String(), "code", r.problem.Code,
+	r.m.log.Warn("token refresh failed", "account", r.account.Email, "class", r.problem.Class.String(), "code", r.problem.Code,
 		"retry_in", time.Until(r.problem.RetryAt).Round(time.Second), "detail", r.problem.Detail, "err", r.problem.Error(), "audit", true)
+}
+
+func (m *Manager) reportGain(email string, t *store.Token) {
+	m.refreshes.done.Add(1)
+	m.log.Info("token refreshed", "account", email, "expires", t.Expiry, "audit", true)
 }
 
 // take puts what came from the token endpoint into t.

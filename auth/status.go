@@ -62,6 +62,9 @@ func (m *Manager) status(ctx context.Context, a Account) AccountStatus {
 			if !a.owns(rec.Token) {
 				s.State, s.Problem = StateSignInNeeded, newProblem("other-app", about{account: a})
 			}
+			if p := m.notWritten(a.Email, rec.Token); p != nil { // first, for no cure of the others could be kept
+				s.State, s.Problem = StateTrouble, p
+			}
 		}
 	}
 	if err != nil {

@@ -170,6 +170,108 @@ func TestFailureThatWasNotSavedHoldsOffAllTheSame(t *testing.T) {
 	})
 }
 
+func (f *fixture) status() AccountStatus {
+	f.t.Helper()
+	all, err := f.Status(f.t.Context())
+	if err != nil || len(all) != 1 {
+		f.t.Fatalf("%v, %v", all, err)
+	}
+	return all[0]
+}
+
+// state wants this one, with a Problem of this code; "" = none.
+func (f *fixture) state(want, code string) {
+	f.t.Helper()
+	s := f.status()
+	got := ""
+	if s.Problem != nil {
+		got = s.Problem.Code
+	}
+	if s.State != want || got != code {
+		f.t.Fatalf("state %q, problem %q; want %q, %q", s.State, got, want, code)
+	}
+}
+
+// As long as the store does not take how a refresh went, that is an account's trouble; then it is written at once.
+func TestUnwrittenRefreshIsSeenAsLongAsItLasts(t *testing.T) {
+	tests := []struct {
+		name    string
+		fail    func(*fixture, *brokenStore)
+		answer  []fakeAnswer
+		state   string // when the store works again
+		code    string
+		refresh string
+		asked   int
+	}{
+		{"the disk was full before", func(_ *fixture, s *brokenStore) { s.refuse = 3 }, nil, StateReady, "", "first-refresh-secret", 0},
+		{"the disk was full behind", func(_ *fixture, s *brokenStore) { s.lose = 3 }, nil, StateReady, "", "refresh-001-secret", 1},
+		{"a lost sign-in", func(_ *fixture, s *brokenStore) { s.lose = 3 }, []fakeAnswer{oauthFailure("invalid_grant", 700082)},
+			StateSignInNeeded, "AADSTS700082", "first-refresh-secret", 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				broken := &brokenStore{Store: store.NewMemory()}
+				f := newFixture(t, fixtureOptions{store: broken})
+				f.signedIn(0)
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				go f.Keep(ctx, func() []string { return nil })
+				f.state(StateReady, "")
+				f.id.then(tt.answer...)
+				tt.fail(f, broken)
+				if _, err := f.Token(ctx, ann); err == nil {
+					t.Fatal("got a token")
+				}
+				for range 2 {
+					f.state(StateTrouble, "store")
+					time.Sleep(saveEvery + time.Millisecond)
+				}
+				f.state(StateTrouble, "store")
+				time.Sleep(saveEvery)
+				f.state(tt.state, tt.code)
+				if got := f.record().Token.Refresh.Reveal(); got != tt.refresh || f.id.count("") != tt.asked {
+					t.Errorf("the store has %q, after %d requests", got, f.id.count(""))
+				}
+				cancel()
+				synctest.Wait()
+			})
+		})
+	}
+}
+
+func TestUnwrittenRefreshIsForgotten(t *testing.T) {
+	for name, end := range map[string]func(*fixture){
+		"another process has refreshed": func(f *fixture) {
+			f.put(store.Token{Access: NewSecret("theirs"), Expiry: time.Now().Add(time.Hour), Refresh: NewSecret("first-refresh-secret")})
+		},
+		"the next attempt is written": func(f *fixture) { f.get("access-001-secret") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			broken := &brokenStore{Store: store.NewMemory()}
+			f := newFixture(t, fixtureOptions{store: broken})
+			f.signedIn(0)
+			broken.refuse = 1
+			f.fails(Retry, "store")
+			f.state(StateTrouble, "store")
+			end(f)
+			f.state(StateReady, "")
+		})
+	}
+}
+
+func TestUnsavedTokenIsSavedAtTheEnd(t *testing.T) {
+	broken := &brokenStore{Store: store.NewMemory()}
+	f := newFixture(t, fixtureOptions{store: broken})
+	f.signedIn(0)
+	broken.lose = 1
+	f.fails(Retry, "store")
+	f.Close()
+	if got := f.record().Token.Refresh.Reveal(); got != "refresh-001-secret" {
+		t.Errorf("the store has %q", got)
+	}
+}
+
 // An answer whose access token is no good may still carry the next refresh token, and the one before may be dead.
 var unusable = map[string]map[string]any{
 	"bad-response": {"access_token": nil},

@@ -308,6 +308,8 @@ func cmdUpstream(ts *testscript.TestScript, neg bool, args []string) {
 		e.Identity.RevokeAccess("ann@example.com")
 	case "short-tokens":
 		e.Identity.Configure(func(p *emulator.Policy) { p.AccessLife = time.Second })
+	case "long-tokens":
+		e.Identity.Configure(func(p *emulator.Policy) { p.AccessLife = time.Hour })
 	case "token-503":
 		e.Identity.Fail(emulator.Token, -1, emulator.Status(503))
 	case "grant-app":
