@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"log/slog"
 
 	"postern/internal/store"
 )
@@ -29,11 +30,16 @@ func runStoreMove(ctx context.Context, a *app, args []string) error {
 	if err != nil {
 		return err
 	}
+	log, err := a.log()
+	if err != nil {
+		return err
+	}
 	to, err := store.ParseSource(a.stateDir(), where)
 	if err != nil {
 		return usageError("file, file:PATH, keyring, credential or credential:NAME", "%w", err)
 	}
-	if err := f.Move(ctx, to); err != nil {
+	before := f.Describe()
+	if err := keyChanged(log, "moved", f.Move(ctx, to), "from", before, "to", to.Describe()); err != nil {
 		return fmt.Errorf("move the key of the store: %w", err)
 	}
 	a.ui.say("the key of the store is now in: %s", f.Describe())
@@ -48,9 +54,24 @@ func runStoreRekey(ctx context.Context, a *app, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := f.Rekey(ctx); err != nil {
+	log, err := a.log()
+	if err != nil {
+		return err
+	}
+	if err := keyChanged(log, "replaced", f.Rekey(ctx), "in", f.Describe()); err != nil {
 		return fmt.Errorf("make a new key for the store: %w", err)
 	}
 	a.ui.say("every record is sealed with a new key, in: %s", f.Describe())
+	return nil
+}
+
+// keyChanged logs how a change of the key went, and returns err.
+func keyChanged(log *slog.Logger, how string, err error, where ...any) error {
+	where = append(where, "audit", true)
+	if err != nil {
+		log.Warn("store key not "+how, append(where, "err", err.Error())...)
+		return err
+	}
+	log.Info("store key "+how, where...)
 	return nil
 }
