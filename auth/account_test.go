@@ -127,12 +127,17 @@ func TestDeclaredMistakesAreAllReported(t *testing.T) {
 
 func TestLogout(t *testing.T) {
 	f := newFixture(t, fixtureOptions{})
+	if err := f.Logout(t.Context(), ann); err != nil { // of what was never signed in
+		t.Fatal(err)
+	}
+	f.state(StateNeverSignedIn, "")
 	f.signedIn(time.Hour)
 	secret, _ := f.addPassword(NewPassword{})
 	br := f.begin()
 	if err := f.Logout(t.Context(), "Ann@example.com"); err != nil {
 		t.Fatal(err)
 	}
+	f.state(StateSignedOut, "")
 	f.fails(SignIn, "not-connected")
 	wantProblem(t, br.b.Wait(t.Context()), SignIn, "sign-in-ended")
 	if _, err := f.CheckPassword(t.Context(), ann, secret); err != nil {
@@ -141,6 +146,7 @@ func TestLogout(t *testing.T) {
 	if err := f.Logout(t.Context(), ann); err != nil {
 		t.Errorf("twice: %v", err)
 	}
+	f.state(StateSignedOut, "")
 	if err := f.Logout(t.Context(), "bob@example.com"); !errors.Is(err, ErrUnknownAccount) {
 		t.Error(err)
 	}

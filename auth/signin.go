@@ -142,6 +142,9 @@ func (m *Manager) Logout(ctx context.Context, email string) error {
 	var was *store.Token
 	err = m.update(ctx, email, func(r *store.Record) error {
 		was, r.Token, r.Problem = r.Token, nil, nil
+		if was != nil {
+			r.LoggedOut = time.Now().Round(0)
+		}
 		return nil
 	})
 	if err != nil {

@@ -12,9 +12,13 @@ import (
 const (
 	StateReady         = "ready"
 	StateSignInNeeded  = "sign-in needed"
-	StateNeverSignedIn = "never signed in" // or signed out
-	StateTrouble       = "trouble"         // Problem tells
+	StateNeverSignedIn = "never signed in"
+	StateSignedOut     = "signed out" // by a person
+	StateTrouble       = "trouble"    // Problem tells
 )
+
+// IsSignedOut tells the states of an account that has no tokens. They are no trouble: a person signs in, or chose not to.
+func IsSignedOut(state string) bool { return state == StateNeverSignedIn || state == StateSignedOut }
 
 // AccountStatus is how an account stands.
 type AccountStatus struct {
@@ -97,8 +101,10 @@ func (s *AccountStatus) fill(rec store.Record, now time.Time) {
 		s.Problem = problemOf(rec.Problem)
 	}
 	switch {
-	case rec.Token == nil:
+	case rec.Token == nil && rec.LoggedOut.IsZero():
 		s.State = StateNeverSignedIn
+	case rec.Token == nil:
+		s.State = StateSignedOut
 	case s.Problem == nil:
 		s.State = StateReady
 	case s.Problem.Class == SignIn:

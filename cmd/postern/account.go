@@ -56,7 +56,7 @@ func runAccountAdd(ctx context.Context, a *app, args []string) error {
 func isSignedIn(ctx context.Context, m *auth.Manager, email string) bool {
 	states, err := m.Status(ctx)
 	return err == nil && slices.ContainsFunc(states, func(s auth.AccountStatus) bool {
-		return strings.EqualFold(s.Account, email) && s.State != auth.StateNeverSignedIn
+		return strings.EqualFold(s.Account, email) && !auth.IsSignedOut(s.State)
 	})
 }
 

@@ -18,7 +18,11 @@ func (c *checkup) token(ctx context.Context, a auth.Account) bool {
 	t := c.about(a, "token")
 	rec, err := c.store.View(ctx, a.Email)
 	if err != nil || rec.Token == nil {
-		return t.fail(exitSignIn, "postern login "+a.Email, "this account has never signed in, or was signed out")
+		found := "this account has never signed in"
+		if !rec.LoggedOut.IsZero() {
+			found = "this account was signed out on " + rec.LoggedOut.Local().Format(time.DateTime)
+		}
+		return t.fail(exitSignIn, "postern login "+a.Email, "%s", found)
 	}
 	got, err := c.accounts.Token(ctx, a.Email)
 	if err != nil {

@@ -26,7 +26,7 @@ func logAccounts(ctx context.Context, m *auth.Manager, log *slog.Logger) {
 		switch s.State {
 		case auth.StateReady:
 			continue
-		case auth.StateNeverSignedIn:
+		case auth.StateNeverSignedIn, auth.StateSignedOut:
 			level, cure = slog.LevelInfo, "postern login "+s.Account
 		}
 		log.Log(ctx, level, "account not ready", "account", s.Account, "state", s.State, "problem", problem, "cure", cure)

@@ -97,7 +97,7 @@ func (a *app) printAccount(acc control.Account) {
 			a.ui.print("  what to do: %s\n", p.Cure)
 		}
 	}
-	if acc.State == auth.StateNeverSignedIn && acc.Problem == nil {
+	if auth.IsSignedOut(acc.State) && acc.Problem == nil {
 		a.ui.print("  what to do: postern login %s\n", acc.Account)
 	}
 	for _, s := range acc.Sessions {

@@ -51,7 +51,7 @@ func (n *notices) update(st control.Status) (fresh []trayNotice, over []string) 
 				n.told[acc.Account] = append(n.told[acc.Account], problem)
 				fresh = append(fresh, noticeOf(acc, pageAt(st.Listeners)))
 			}
-		case acc.State == auth.StateReady, acc.State == auth.StateNeverSignedIn:
+		case acc.State == auth.StateReady, auth.IsSignedOut(acc.State):
 			there[acc.Account] = false
 		}
 	}

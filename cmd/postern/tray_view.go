@@ -125,7 +125,7 @@ func accountText(acc control.Account) string {
 	switch {
 	case acc.State == auth.StateReady && len(acc.Sessions) > 0:
 		return "ready, " + counted(len(acc.Sessions), "session", "sessions")
-	case acc.State == auth.StateNeverSignedIn:
+	case auth.IsSignedOut(acc.State):
 		return "sign in…"
 	case acc.State == auth.StateSignInNeeded:
 		return "sign in again…"
@@ -148,7 +148,7 @@ func mustAct(acc control.Account) bool {
 }
 
 func canSignIn(acc control.Account) bool {
-	return acc.State == auth.StateSignInNeeded || acc.State == auth.StateNeverSignedIn
+	return acc.State == auth.StateSignInNeeded || auth.IsSignedOut(acc.State)
 }
 
 func pageAt(listeners []control.Listener) string {

@@ -32,7 +32,7 @@ func TestTrayView(t *testing.T) {
 		{"none", nil, trayAmber, `Postern: no account yet; "postern setup" makes one`, nil},
 		{"ready", []control.Account{ready}, trayGreen, "Postern: 1 account is ready", []trayRow{{"ann@example.com", "ann@example.com: ready", false}}},
 		{"sessions", []control.Account{busy}, trayGreen, "Postern: 1 account is ready", []trayRow{{"ann@example.com", "ann@example.com: ready, 2 sessions", false}}},
-		{"signed out", []control.Account{ready, {Account: "bob@example.com", State: auth.StateNeverSignedIn}}, trayAmber, "Postern: 1 account is not ready",
+		{"signed out", []control.Account{ready, {Account: "bob@example.com", State: auth.StateSignedOut}}, trayAmber, "Postern: 1 account is not ready",
 			[]trayRow{{"ann@example.com", "ann@example.com: ready", false}, {"bob@example.com", "bob@example.com: sign in…", true}}},
 		{"network", []control.Account{needing("ann@example.com", auth.StateTrouble, auth.Retry, "network")}, trayAmber, "Postern: 1 account is not ready",
 			[]trayRow{{"ann@example.com", "ann@example.com: it is broken", false}}},

@@ -132,7 +132,7 @@ func (m *metricsText) refreshes(s auth.Stats) {
 }
 
 // accountStates are all that an account can be in, so that a rule can wait for one that has not come yet.
-var accountStates = [...]string{auth.StateReady, auth.StateSignInNeeded, auth.StateNeverSignedIn, auth.StateTrouble}
+var accountStates = [...]string{auth.StateReady, auth.StateSignInNeeded, auth.StateNeverSignedIn, auth.StateSignedOut, auth.StateTrouble}
 
 func (m *metricsText) accounts(states []auth.AccountStatus, now time.Time) {
 	m.family("postern_account_state", "gauge", "1 for the state that the account is in.")

@@ -17,7 +17,7 @@ var pageWords = template.FuncMap{
 	"known":    func(t time.Time) bool { return !t.IsZero() },
 	"contains": strings.Contains,
 	"signInMends": func(a Account) bool {
-		return a.State == auth.StateNeverSignedIn || a.State == auth.StateSignInNeeded || len(a.NotCovered) > 0
+		return auth.IsSignedOut(a.State) || a.State == auth.StateSignInNeeded || len(a.NotCovered) > 0
 	},
 	"past": func(t time.Time) bool { return !time.Now().Before(t) },
 	"needing": func(accounts []accountView) int {
@@ -68,10 +68,10 @@ func may(p auth.PasswordInfo) string {
 
 // mood is which of three looks a state has; its words say the rest.
 func mood(state string) string {
-	switch state {
-	case auth.StateReady:
+	switch {
+	case state == auth.StateReady:
 		return "good"
-	case auth.StateNeverSignedIn:
+	case auth.IsSignedOut(state):
 		return "new"
 	}
 	return "bad"

@@ -104,6 +104,7 @@ type sealedRecord struct {
 	Settings  *Settings    `json:",omitempty"`
 	Passwords []Password   `json:",omitempty"`
 	Token     *sealedToken `json:",omitempty"`
+	LoggedOut time.Time    `json:",omitzero"`
 	Problem   *Problem     `json:",omitempty"`
 }
 
@@ -120,7 +121,7 @@ type sealedToken struct {
 
 // encode is the plaintext of a record.
 func encode(r Record) ([]byte, error) {
-	s := sealedRecord{Settings: r.Settings, Passwords: r.Passwords, Problem: r.Problem}
+	s := sealedRecord{Settings: r.Settings, Passwords: r.Passwords, LoggedOut: r.LoggedOut, Problem: r.Problem}
 	if t := r.Token; t != nil {
 		s.Token = &sealedToken{
 			Access: []byte(t.Access.Reveal()), Refresh: []byte(t.Refresh.Reveal()), Expiry: t.Expiry, Scopes: t.Scopes,
@@ -136,7 +137,7 @@ func decode(account string, plain []byte) (Record, error) {
 	if err := json.Unmarshal(plain, &s); err != nil {
 		return Record{}, fmt.Errorf("%w: its content is not a record", ErrDamaged)
 	}
-	r := Record{Account: account, Settings: s.Settings, Passwords: s.Passwords, Problem: s.Problem}
+	r := Record{Account: account, Settings: s.Settings, Passwords: s.Passwords, LoggedOut: s.LoggedOut, Problem: s.Problem}
 	if t := s.Token; t != nil {
 		r.Token = &Token{
 			Access: NewSecret(string(t.Access)), Refresh: NewSecret(string(t.Refresh)), Expiry: t.Expiry, Scopes: t.Scopes,

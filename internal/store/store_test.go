@@ -68,7 +68,8 @@ func fullRecord() Record {
 			Access: NewSecret("access-token \xff\x00<&>"), Expiry: at.Add(2), Refresh: NewSecret("refresh-token"),
 			Scopes: []string{"a", "b"}, SignedInAs: "ann", Provider: "lab", ClientID: "app", SignedInAt: at.Add(3), RefreshedAt: at.Add(4),
 		},
-		Problem: &Problem{Class: "retry", Code: "http-503", Say: "say", Cure: "cure", At: at.Add(5), RetryAt: at.Add(6)},
+		LoggedOut: at.Add(7),
+		Problem:   &Problem{Class: "retry", Code: "http-503", Say: "say", Cure: "cure", At: at.Add(5), RetryAt: at.Add(6)},
 	}
 }
 

@@ -189,7 +189,7 @@ func TestPageWithoutScript(t *testing.T) {
 	c.press(".actions details.sure > summary")
 	c.submit(revokeButton)
 	c.see("One account is not ready")
-	c.see("Never signed in")
+	c.see("Signed out")
 	c.checkLooks("signed-out")
 	if got := dial(t, d.Address).login(d.User, d.Password); !strings.Contains(got, "/sign-in/") {
 		t.Errorf("the mail client hears %q", got)
