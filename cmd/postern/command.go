@@ -31,7 +31,7 @@ type options struct {
 	tokenHelper, overTLS, tunnel, dryRun, password            bool
 	system, force, noStart                                    bool
 	forClient                                                 string // the mail program that setup is for
-	yes                                                       bool
+	send, yes                                                 bool
 }
 
 // globalOptions may stand before the command or among its own flags.

@@ -12,9 +12,10 @@ func commands() []command {
 				f.StringVar(&o.addr, "addr", usualAddress["imap"], "where mail clients connect by IMAP")
 				asJSON(f, o)
 			}, run: runDemo},
-		{name: "setup", args: "[EMAIL] [--client-id ID] [--provider P] [--tenant T] [--client NAME] [--label L] [--key PLACE] [--device] [--no-browser] [--yes]",
+		{name: "setup", args: "[EMAIL] [--client-id ID] [--provider P] [--tenant T] [--client NAME] [--label L] [--send] [--key PLACE] [--device] [--no-browser] [--yes]",
 			does: "guided first run: account, sign-in, local password, settings for the mail client",
 			more: "May be run again: it keeps what works. Without a terminal it asks nothing, and says which flag is missing.\n" +
+				"--send opens SMTP in the configuration, where it is off, and signs in for it.\n" +
 				"PLACE is file, keyring or credential: where the key is that protects the tokens. It is asked for once; \"postern store move\" changes it.",
 			flags: setupFlags, run: runSetup},
 		{name: "account add", args: "EMAIL [--provider P] [--client-id ID] [--tenant T] [--flow F] [--mailbox M] ...", does: "add an account",

@@ -21,6 +21,7 @@ func setupFlags(f *flag.FlagSet, o *options) {
 	f.StringVar(&o.label, "label", "", "which program the local password is for")
 	f.StringVar(&o.forClient, "client", "", "the mail program to print settings for")
 	f.StringVar(&o.key, "key", "", "`PLACE` of the key that protects the tokens: file, keyring or credential")
+	f.BoolVar(&o.send, "send", false, "send mail as well: opens SMTP in the configuration if it is off")
 	f.BoolVar(&o.device, "device", false, "sign in on another device")
 	f.BoolVar(&o.noBrowser, "no-browser", false, "do not open a browser")
 	f.BoolVar(&o.yes, "yes", false, "ask nothing: take the usual answer to every question")
@@ -35,6 +36,7 @@ type setup struct {
 	account auth.Account
 	known   bool // the account was there before
 	label   string
+	sends   bool            // mail is to be sent as well
 	another bool            // a local password is to be made
 	secret  auth.Secret     // that password, once it is made
 	key     store.KeySource // where it is to be; nil = where it is, or where it usually is
@@ -57,7 +59,7 @@ func runSetup(ctx context.Context, a *app, args []string) error {
 	}
 	for _, step := range []func(context.Context) error{
 		func(ctx context.Context) error { return s.address(ctx, args) },
-		s.settings, s.localPassword, s.askKey, s.save, s.signIn, s.results,
+		s.settings, s.localPassword, s.askSending, s.askKey, s.save, s.openSMTP, s.signIn, s.results,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -278,20 +280,18 @@ func (s *setup) save(ctx context.Context) error {
 
 // signIn keeps a sign-in that works. One that can not be tried just now is kept too.
 func (s *setup) signIn(ctx context.Context) error {
-	_, err := s.m.Token(ctx, s.account.Email)
-	if err == nil {
+	token, err := s.m.Token(ctx, s.account.Email)
+	p, ok := errors.AsType[*auth.Problem](err)
+	switch {
+	case err == nil && s.isFor(token):
 		s.ui.say("signed in already: kept")
 		return nil
-	}
-	p, ok := errors.AsType[*auth.Problem](err)
-	if !ok {
-		return err
-	}
-	switch {
-	case p.Class == auth.Retry:
+	case err == nil:
+		s.ui.say("signed in for reading so far: to send as well, sign in once more")
+	case ok && p.Class == auth.Retry:
 		s.ui.say("the sign-in can not be tried just now (%v): kept", p)
 		return nil
-	case p.Class != auth.SignIn:
+	case !ok || p.Class != auth.SignIn:
 		return err
 	}
 	s.sayAboutConsent()

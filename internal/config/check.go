@@ -118,14 +118,14 @@ func checkURL(text string) error {
 	if err != nil || u.Hostname() == "" || u.User != nil || u.Fragment != "" || strings.ContainsAny(filled, " {}") {
 		return fmt.Errorf(`want an address such as "https://login.example.com/oauth2/token", got %q`, text)
 	}
-	if u.Scheme != "https" && !(u.Scheme == "http" && loopback(u.Hostname())) {
+	if u.Scheme != "https" && !(u.Scheme == "http" && Loopback(u.Hostname())) {
 		return fmt.Errorf("want an address that begins with https:// (http:// only on this machine), got %q", text)
 	}
 	return nil
 }
 
-// loopback reports whether only this machine reaches host.
-func loopback(host string) bool {
+// Loopback reports whether only this machine reaches host.
+func Loopback(host string) bool {
 	if strings.EqualFold(host, "localhost") {
 		return true
 	}

@@ -39,7 +39,7 @@ func (l Listen) check(p *problems) {
 // checkReach holds back listeners that other machines could reach without protection.
 func (l Listen) checkReach(p *problems, at toml.Key, this listener, value string) {
 	switch {
-	case this.key == "imaps" || loopback(this.host):
+	case this.key == "imaps" || Loopback(this.host):
 	case this.key == "web":
 		p.add(at, "%q can be reached from other machines; want an address of this one, such as \"127.0.0.1:%s\"", value, this.port)
 	case !l.TLS() && !l.AllowInsecure:

@@ -2,7 +2,7 @@
 // it at once. It knows the keys and what values they take, and nothing of the rest of the program: only
 // cmd/postern reads it, and hands each package its own options.
 //
-// The file is TOML 1.0; config.example.toml explains every key.
+// The file is TOML 1.0; config.example.toml explains every key. It is a person's; SetListen is all that writes it.
 package config
 
 import "time"
