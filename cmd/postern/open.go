@@ -21,7 +21,7 @@ func runOpen(ctx context.Context, a *app, args []string) error {
 	link, err := ask(ctx)
 	switch {
 	case errors.Is(err, control.ErrNotRunning):
-		return failed(err, `"postern serve" runs the daemon, which has the page`)
+		return failed(err, "start it with postern serve; the page is the daemon's")
 	case err != nil:
 		return failed(err, "")
 	case link == "":

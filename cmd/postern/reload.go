@@ -17,7 +17,7 @@ func runReload(ctx context.Context, a *app, args []string) error {
 	}
 	err := control.NewClient(a.stateDir()).Reload(ctx)
 	if errors.Is(err, control.ErrNotRunning) {
-		return failed(err, "postern serve reads the configuration when it starts")
+		return failed(err, "start it with postern serve; it reads the configuration when it starts")
 	}
 	if err != nil {
 		return configError(err, "nothing was changed; mend the file and reload again")

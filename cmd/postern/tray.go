@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"os"
 	"os/exec"
 	"slices"
@@ -80,9 +79,6 @@ func (t *tray) look(ctx context.Context) {
 		return
 	}
 	if err != nil {
-		if errors.Is(err, control.ErrNotRunning) {
-			err = control.ErrNotRunning
-		}
 		if !t.silent {
 			t.ui.say("%v; waiting for it: postern serve", err)
 		}

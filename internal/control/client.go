@@ -7,16 +7,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"strconv"
+	"syscall"
 	"time"
 )
 
 // ErrNotRunning means that no daemon serves the state directory.
-var ErrNotRunning = errors.New("postern serve is not running")
+var ErrNotRunning = errors.New("no daemon is running")
 
 // Client asks the daemon of one state directory. The zero value is of no use; call NewClient. Its methods may be called
 // by any goroutine. Where they name ErrNotRunning, any other error is the daemon's own word or the connection's.
@@ -41,10 +43,23 @@ func NewClient(stateDir string) *Client {
 
 func (c *Client) dial(ctx context.Context) (net.Conn, error) {
 	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", c.path)
-	if err != nil {
-		return nil, fmt.Errorf("%w (%w)", ErrNotRunning, err)
+	switch {
+	case err == nil:
+		return conn, nil
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case isNobody(err):
+		return nil, fmt.Errorf("%w with the state directory %s", ErrNotRunning, c.stateDir)
+	case errors.Is(err, fs.ErrPermission):
+		return nil, fmt.Errorf("%w that this user may ask (%w)", ErrNotRunning, err)
 	}
-	return conn, nil
+	return nil, fmt.Errorf("%w that can be asked (%w)", ErrNotRunning, err)
+}
+
+// isNobody tells a socket that is not there, or that a daemon left behind, from other troubles. Windows has a number
+// of its own for the latter (WSAECONNREFUSED).
+func isNobody(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.Errno(10061))
 }
 
 // Status asks for the daemon's state; ErrNotRunning.
