@@ -121,7 +121,7 @@ func TestPOP3MailboxFull(t *testing.T) {
 	x := newExchange(t, POP3(), emulator.Options{}, func(s *Server) {
 		s.Settings.Limits.Patience, s.Settings.Limits.PerMailbox = 50*time.Millisecond, 1
 	})
-	for _, want := range []string{"+OK User", "-ERR [IN-USE] ann@example.com: the mailbox has 1 sessions already"} {
+	for _, want := range []string{"+OK User", "-ERR [IN-USE] ann@example.com: the mailbox has 1 session already"} {
 		c := x.dial(t)
 		c.expect("+OK ")
 		c.say("AUTH PLAIN "+plainLogin(fakePassword), want)

@@ -28,7 +28,11 @@ type gate struct {
 type errMailboxFull struct{ most int }
 
 func (e errMailboxFull) Error() string {
-	return fmt.Sprintf("the mailbox has %d sessions already, as many as its server is known to allow; close one", e.most)
+	sessions := "sessions"
+	if e.most == 1 {
+		sessions = "session"
+	}
+	return fmt.Sprintf("the mailbox has %d %s already, as many as its server is known to allow; close one", e.most, sessions)
 }
 
 // gateKey is a mailbox at a provider, in one protocol: Exchange counts each by itself.

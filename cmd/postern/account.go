@@ -117,7 +117,7 @@ func runAccountList(ctx context.Context, a *app, args []string) error {
 		return nil
 	}
 	for _, r := range rows {
-		a.ui.print("%-40s %-16s %-18s %d local passwords\n", r.Account, r.Provider, r.State, r.Passwords)
+		a.ui.print("%-40s %-16s %-18s %s\n", r.Account, r.Provider, r.State, count(r.Passwords, "local password"))
 	}
 	return nil
 }

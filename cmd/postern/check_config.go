@@ -100,13 +100,3 @@ func inShell(path string) string {
 	}
 	return path
 }
-
-func count(n int, what string) string {
-	switch n {
-	case 0:
-		return "no " + what
-	case 1:
-		return "1 " + what
-	}
-	return strconv.Itoa(n) + " " + what + "s"
-}

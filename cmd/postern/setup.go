@@ -233,7 +233,7 @@ func (s *setup) localPassword(ctx context.Context) error {
 	case hasLabel, !s.asks:
 		s.ui.say("local passwords: kept, %d", max(len(passwords), 1))
 	default:
-		s.another, err = s.ui.confirm(ctx, fmt.Sprintf("%s has %d local passwords already; make another", s.account.Email, max(len(passwords), 1)))
+		s.another, err = s.ui.confirm(ctx, fmt.Sprintf("%s has %s already; make another", s.account.Email, count(max(len(passwords), 1), "local password")))
 	}
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 
 	"golang.org/x/term"
@@ -44,4 +45,15 @@ func (u *ui) fail(err error) {
 	if h := hint(err); h != "" {
 		u.say("postern: hint: %s", h)
 	}
+}
+
+// count is a number of things, in words.
+func count(n int, what string) string {
+	switch n {
+	case 0:
+		return "no " + what
+	case 1:
+		return "1 " + what
+	}
+	return strconv.Itoa(n) + " " + what + "s"
 }
