@@ -24,7 +24,8 @@ type finding struct {
 	Found   string `json:"found"`
 	Cure    string `json:"cure"`
 
-	code int // the exit code, of a fail
+	code  int  // the exit code, of a fail
+	below bool // the next finding has the same cure, and is shown with it
 }
 
 // what names the thing that was looked at.
@@ -37,7 +38,7 @@ func (f finding) what() string {
 
 func (f finding) String() string {
 	line := fmt.Sprintf("%-4s  %s: %s", f.Level, f.what(), f.Found)
-	if f.Cure != "" {
+	if f.Cure != "" && !f.below {
 		line += "\n      cure: " + f.Cure
 	}
 	return line
@@ -116,8 +117,10 @@ func (t topic) fail(code int, cure, format string, args ...any) bool {
 
 // failWith makes one line of each error that is joined in err.
 func (t topic) failWith(err error) bool {
-	for line := range strings.SplitSeq(err.Error(), "\n") {
-		t.fail(exitCode(context.Background(), err), hint(err), "%s", line)
+	lines := strings.Split(err.Error(), "\n")
+	for i, line := range lines {
+		t.report.add(finding{Name: t.name, Account: t.account, Level: levelFail, Found: line, Cure: hint(err),
+			code: exitCode(context.Background(), err), below: i < len(lines)-1})
 	}
 	return false
 }
