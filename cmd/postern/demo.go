@@ -24,8 +24,13 @@ func runDemo(ctx context.Context, a *app, args []string) error {
 		return err
 	}
 	a.isDaemon = true
-	if _, _, err := net.SplitHostPort(a.o.addr); err != nil {
+	host, _, err := net.SplitHostPort(a.o.addr)
+	if err != nil {
 		return usageError("an address is host:port, such as 127.0.0.1:0 for a free port", "--addr: %w", err)
+	}
+	if !config.Loopback(host) {
+		return usageError("an address of this machine only, such as 127.0.0.1:1143",
+			"--addr: %s can be reached from other machines, and the demo takes its password without TLS", a.o.addr)
 	}
 	log, err := a.demoLog()
 	if err != nil {
