@@ -297,6 +297,11 @@ func TestTray(t *testing.T) {
 // in again, that is, and a daemon that stops. The test plays host and notification daemon, and so sees each call.
 func trayOnBus(t *testing.T) {
 	d := newSessionBus(t)
+	defer func() {
+		if t.Failed() {
+			t.Logf("the icon is %q, the menu %v", d.icon(), d.menu())
+		}
+	}()
 	h := newHousehold(t, emulator.Options{Users: []emulator.User{{Address: "ann@example.com", Password: "web-password", Name: "Ann", Mail: emulator.SampleMail()}}})
 	h.configure(h.outlook.Identity.TokenURL("common"), "ann@example.com")
 	h.openPage()

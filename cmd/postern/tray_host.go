@@ -20,40 +20,65 @@ const (
 // run keeps the icon offered even where no host is: the library registers it when one comes.
 func (d *busDesktop) run(ctx context.Context) error {
 	defer d.bus.Close()
-	go d.offerAgain(ctx)
+	go d.helpOut(ctx)
 	d.trayIcon.run(ctx)
 	return nil
 }
 
-// offerAgain registers the icon with a host that the library has missed: it asks for one, and only when there is
-// none begins to listen for one that comes (fyne.io/systray v1.12.2). A desktop that starts icons and panel at once
-// hits the moment between.
-func (d *busDesktop) offerAgain(ctx context.Context) {
-	for missed := 0; ; {
-		select {
-		case <-time.After(trayEvery):
-		case <-ctx.Done():
-			return
-		}
+// helpOut does what the library misses while it starts (fyne.io/systray v1.12.2). A picture that is set between its
+// export of the icon and its keeping what it has exported is never shown.
+func (d *busDesktop) helpOut(ctx context.Context) {
+	names := d.exported(ctx)
+	if names == nil || !pass(ctx, trayEvery) {
+		return
+	}
+	d.mu.Lock()
+	d.buildLocked()
+	d.mu.Unlock()
+	d.offerAgain(ctx, names)
+}
+
+// exported waits until the library has the icon on the bus, and returns the names of its connection; nil when ctx ends.
+func (d *busDesktop) exported(ctx context.Context) []string {
+	for pass(ctx, trayEvery/3) {
 		own, err := dbus.SessionBus() // the library's connection
 		if err != nil || len(own.Names()) == 0 {
-			return
+			return nil
 		}
-		if _, err := d.bus.Object(own.Names()[0], trayItemPath).GetProperty(trayItem + ".Id"); err != nil {
-			continue // the library is not as far yet
+		if _, err := d.bus.Object(own.Names()[0], trayItemPath).GetProperty(trayItem + ".Id"); err == nil {
+			return own.Names()
 		}
+	}
+	return nil
+}
+
+// offerAgain registers the icon with a host that the library has missed: it asks for one, and only when there is
+// none begins to listen for one that comes. A desktop that starts icons and panel at once hits the moment between.
+func (d *busDesktop) offerAgain(ctx context.Context, names []string) {
+	for missed := 0; pass(ctx, trayEvery); {
 		if !d.hasHost() {
 			continue
 		}
-		if d.isRegistered(own.Names()) {
+		if d.isRegistered(names) {
 			return
 		}
 		if missed++; missed < 2 {
 			continue // it may be on its way, and twice is too much for some hosts
 		}
-		if own.Object(trayWatcher, trayWatcherPath).Call(trayWatcher+".RegisterStatusNotifierItem", 0, trayItemPath).Err == nil {
+		own, err := dbus.SessionBus()
+		if err != nil || own.Object(trayWatcher, trayWatcherPath).Call(trayWatcher+".RegisterStatusNotifierItem", 0, trayItemPath).Err == nil {
 			return
 		}
+	}
+}
+
+// pass lets time pass; false when ctx ends.
+func pass(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 

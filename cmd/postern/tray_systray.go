@@ -33,7 +33,7 @@ func (i *trayIcon) run(ctx context.Context) {
 		i.mu.Lock()
 		defer i.mu.Unlock()
 		i.ready = true
-		i.build()
+		i.buildLocked()
 	}, func() {})
 }
 
@@ -41,13 +41,14 @@ func (i *trayIcon) show(v trayView) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.view = v
-	if i.ready {
-		i.build()
-	}
+	i.buildLocked()
 }
 
-// build makes the menu anew. Menus change seldom, and a whole one has no order to keep.
-func (i *trayIcon) build() {
+// buildLocked makes the menu anew, once the library is ready. Menus change seldom, and a whole one has no order to keep.
+func (i *trayIcon) buildLocked() {
+	if !i.ready {
+		return
+	}
 	if i.done != nil {
 		i.done()
 	}
