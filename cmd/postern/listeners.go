@@ -20,8 +20,20 @@ type listener struct {
 	key      string         // in the configuration: imap, imaps, smtp, pop3, web
 	wanted   string         // as the configuration writes the address
 	protocol proxy.Protocol // nil for the web page
+	given    bool           // by systemd, which holds the address whatever we do
 	retired  atomic.Bool    // a changed configuration has no use for it
 }
+
+// on is the same listener with a socket.
+func (l *listener) on(socket net.Listener) *listener {
+	if l.key == "imaps" {
+		socket = proxy.ListenTLS(socket)
+	}
+	return &listener{Listener: socket, key: l.key, wanted: l.wanted, protocol: l.protocol}
+}
+
+// same says whether both are for the same place in the configuration, which says the same.
+func (l *listener) same(other *listener) bool { return l.key == other.key && l.wanted == other.wanted }
 
 // wantedListeners is what a configuration asks for.
 func wantedListeners(l config.Listen) []*listener {
@@ -68,7 +80,7 @@ func openListeners(wanted, open []*listener) ([]*listener, error) {
 	given := fromSystemd()
 	var next, fresh []*listener
 	for _, w := range wanted {
-		same := slices.DeleteFunc(slices.Clone(open), func(o *listener) bool { return o.key != w.key || o.wanted != w.wanted })
+		same := slices.DeleteFunc(slices.Clone(open), func(o *listener) bool { return !o.same(w) })
 		if len(same) > 0 {
 			next = append(next, same...)
 			continue
@@ -83,11 +95,9 @@ func openListeners(wanted, open []*listener) ([]*listener, error) {
 			}
 			return nil, listenError("listen."+w.key, w.wanted, err)
 		}
-		for _, ln := range sockets {
-			if w.key == "imaps" {
-				ln = proxy.ListenTLS(ln)
-			}
-			l := &listener{Listener: ln, key: w.key, wanted: w.wanted, protocol: w.protocol}
+		for _, socket := range sockets {
+			l := w.on(socket)
+			l.given = len(given[w.key]) > 0
 			next, fresh = append(next, l), append(fresh, l)
 		}
 	}
@@ -127,25 +137,6 @@ func fromSystemd() map[string][]net.Listener {
 		return nil
 	}
 	return named
-}
-
-// replaceListeners goes over to another set: new ones are served, and those that are not wanted any more
-// take no new clients. Sessions go on.
-func (d *daemon) replaceListeners(next []*listener) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, l := range d.open {
-		if !slices.Contains(next, l) {
-			l.retired.Store(true)
-			l.Close()
-		}
-	}
-	for _, l := range next {
-		if !slices.Contains(d.open, l) && d.start != nil { // before run, which will start it
-			d.start(l)
-		}
-	}
-	d.open = next
 }
 
 func (d *daemon) close() {

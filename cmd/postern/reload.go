@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"slices"
 
 	systemd "github.com/coreos/go-systemd/v22/daemon"
 
@@ -54,24 +53,17 @@ func (a *app) reload(d *daemon, m *auth.Manager) (err error) {
 	if err != nil {
 		return err
 	}
-	d.mu.Lock()
-	open := slices.Clone(d.open)
-	d.mu.Unlock()
-	next, err := openListeners(wantedListeners(cfg.Listen), open)
+	err = d.changeListeners(wantedListeners(cfg.Listen), func() error {
+		if err := m.Reconfigure(providers, declaredAccounts(cfg), protocolsOf(cfg.Listen)); err != nil {
+			return configError(err, "")
+		}
+		d.proxy.Apply(settings)
+		d.configured.Store(&cfg.Listen)
+		return nil
+	})
 	if err != nil {
 		return err
 	}
-	if err := m.Reconfigure(providers, declaredAccounts(cfg), protocolsOf(cfg.Listen)); err != nil {
-		for _, l := range next {
-			if !slices.Contains(open, l) {
-				l.Close()
-			}
-		}
-		return configError(err, "")
-	}
-	d.proxy.Apply(settings)
-	d.configured.Store(&cfg.Listen)
-	d.replaceListeners(next)
 	a.cfg = cfg
 	d.log.Info("configuration reloaded", "file", cfg.Path)
 	if cfg.Store != old.Store || cfg.Log != old.Log {
