@@ -2,8 +2,12 @@ package proxy
 
 import (
 	"context"
+	"crypto/tls"
+	"io"
 	"net"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -23,14 +27,23 @@ func (l *keepingListener) Accept() (net.Conn, error) {
 	return conn, err
 }
 
-// A dead machine says nothing, so the kernel has to ask, on both legs.
-func TestDeadPeersAreNoticed(t *testing.T) {
-	t.Parallel()
-	var up net.Conn
+// peers is a session whose connections, as Postern has them, a test can ask.
+type peers struct {
+	*proxyUnderTest
+	client    *client
+	clients   net.Conn // Postern's end
+	upstream  *upstreamConn
+	upstreams net.Conn
+}
+
+func newPeers(t *testing.T) *peers {
+	t.Helper()
+	r := &peers{}
 	p := newProxy(t, func(s *Server) {
+		s.Settings.Limits.Silence = time.Millisecond
 		s.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
 			conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
-			up = conn
+			r.upstreams = conn
 			return conn, err
 		}
 	})
@@ -43,10 +56,18 @@ func TestDeadPeersAreNoticed(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	served := make(chan error, 1)
 	go func() { served <- p.Serve(ctx, &keepingListener{ln, accepted}, IMAP()) }()
-	c, upstream := p.login(t)
-	defer func() { upstream.Close(); c.Close(); cancel(); <-served }()
+	r.proxyUnderTest = p
+	r.client, r.upstream = p.login(t)
+	r.clients = <-accepted
+	t.Cleanup(func() { r.upstream.Close(); r.client.Close(); cancel(); <-served })
+	return r
+}
 
-	for name, conn := range map[string]net.Conn{"client": <-accepted, "upstream": up} {
+// A machine that has gone is noticed within minutes, on both legs, while nothing is to be sent.
+func TestDeadPeersAreNoticed(t *testing.T) {
+	t.Parallel()
+	p := newPeers(t)
+	for name, conn := range map[string]net.Conn{"client": p.clients, "upstream": p.upstreams} {
 		if option(t, conn, unix.SOL_SOCKET, unix.SO_KEEPALIVE) != 1 {
 			t.Errorf("%s: no keep-alive", name)
 		}
@@ -55,15 +76,109 @@ func TestDeadPeersAreNoticed(t *testing.T) {
 		if silent := time.Duration(silent) * time.Second; silent > 3*time.Minute {
 			t.Errorf("%s: a peer that has gone is noticed after %v", name, silent)
 		}
-		// A client on this machine may stop reading for as long as it likes.
+		// Who is alive may stop reading for as long as it likes.
 		if ms := tcp(unix.TCP_USER_TIMEOUT); ms != 0 {
-			t.Errorf("%s on this machine has %d ms to read", name, ms)
-		}
-		endUnanswered(conn.(*net.TCPConn), unansweredFor)
-		if ms := tcp(unix.TCP_USER_TIMEOUT); ms != int(unansweredFor.Milliseconds()) {
-			t.Errorf("%s: bytes may stay without an answer for %d ms", name, ms)
+			t.Errorf("%s has %d ms to read", name, ms)
 		}
 	}
+}
+
+// Somebody looks as long as there are sessions, and after the next login again.
+func TestPeersAreWatched(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &Server{}
+		s.prepare()
+		for range 2 {
+			ses := &session{server: s, protocol: IMAP()}
+			s.registry.add(ses)
+			s.watchPeers()
+			time.Sleep(10*lookEvery + time.Second)
+			if !s.watching.Load() {
+				t.Error("nobody looks")
+			}
+			s.registry.remove(ses)
+			time.Sleep(lookEvery)
+			if s.watching.Load() {
+				t.Error("somebody looks, and there is nothing to see")
+			}
+		}
+	})
+	p := newProxy(t)
+	_, up := p.login(t)
+	defer up.Close()
+	waitFor(t, p.watching.Load)
+}
+
+// die lets a connection's system hear nothing any more, and so answer nothing.
+func die(t *testing.T, conn net.Conn) {
+	t.Helper()
+	raw, err := conn.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	deaf := []unix.SockFilter{{Code: unix.BPF_RET, K: 0}}
+	raw.Control(func(fd uintptr) {
+		err = unix.SetsockoptSockFprog(int(fd), unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: 1, Filter: &deaf[0]})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Bytes that nobody acknowledges end the session, whoever has gone.
+func TestDeadPeerEndsTheSession(t *testing.T) {
+	t.Parallel()
+	t.Run("client", func(t *testing.T) {
+		t.Parallel()
+		p := newPeers(t)
+		die(t, p.client.Conn)
+		p.upstream.send("* 1 EXISTS")
+		waitFor(t, func() bool { p.endDeadPeers(); return len(p.Sessions()) == 0 })
+		if !strings.Contains(p.log.String(), errClientGone.Error()) {
+			t.Error(p.log)
+		}
+	})
+	t.Run("upstream", func(t *testing.T) {
+		t.Parallel()
+		p := newPeers(t)
+		die(t, p.upstream.Conn.(*tls.Conn).NetConn())
+		p.client.send("b NOOP\r\n")
+		waitFor(t, func() bool { p.endDeadPeers(); return len(p.Sessions()) == 0 })
+		if got := p.client.expect("* BYE"); !strings.Contains(got, errUpstreamGone.Error()) {
+			t.Errorf("got %q", got)
+		}
+	})
+}
+
+// A client that lives and does not read keeps its session, however often its system is asked whether it does now.
+func TestPeerThatDoesNotRead(t *testing.T) {
+	t.Parallel()
+	p := newPeers(t)
+	message := "* 1 FETCH (BODY[] {16000000}\r\n" + strings.Repeat("x", 16_000_000) + ")\r\n"
+	go io.WriteString(p.upstream, message)
+	waitFor(t, func() bool {
+		p.endDeadPeers()
+		return closedFor(t, p.clients) >= 3 // probes, after 200, 400, 800 ms
+	})
+	got := make([]byte, len(message))
+	if n, err := io.ReadFull(p.client.br, got); err != nil || string(got) != message {
+		t.Errorf("%d bytes of %d arrived, then %v", n, len(got), err)
+	}
+}
+
+// closedFor is how many probes of a closed window were sent.
+func closedFor(t *testing.T, conn net.Conn) (probes int) {
+	t.Helper()
+	raw, err := conn.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw.Control(func(fd uintptr) {
+		if info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO); err == nil && info.Unacked == 0 {
+			probes = int(info.Backoff)
+		}
+	})
+	return probes
 }
 
 func option(t *testing.T, conn net.Conn, level, opt int) (n int) {

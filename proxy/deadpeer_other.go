@@ -2,7 +2,12 @@
 
 package proxy
 
-import "net"
+import (
+	"net"
+	"time"
+)
 
-// noticeDeadPeer leaves it to the system how long it sends the same bytes again.
-func noticeDeadPeer(*net.TCPConn) {}
+// It is left to the system how long it sends the same bytes again.
+const canAskPeers = false
+
+func unanswered(net.Conn) (tries int, since time.Duration) { return 0, 0 }

@@ -74,12 +74,3 @@ func (l *leg) interrupt() { l.conn.SetReadDeadline(longAgo) }
 
 // longAgo as a deadline ends whatever waits.
 var longAgo = time.Unix(1, 0)
-
-// keepAlive finds out within minutes that the machine at the other end is gone: an IDLE session says
-// nothing for half an hour by itself.
-func keepAlive(conn net.Conn) {
-	if c, ok := conn.(*net.TCPConn); ok {
-		c.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: 15 * time.Second, Count: 4})
-		noticeDeadPeer(c)
-	}
-}

@@ -57,6 +57,7 @@ type Server struct {
 	knowledge knowledge
 	spares    spares
 	ending    atomic.Bool
+	watching  atomic.Bool // over peers that may be dead
 	pause     pause
 	gates     gates
 	stats     counters
@@ -95,6 +96,7 @@ type Limits struct {
 	BadCommands   int           // unknown or malformed commands per connection, default 50
 	DrainTime     time.Duration // at shutdown, for sessions to reach a safe boundary; default 5s
 	HalfCloseTime time.Duration // for the other side to finish after one side has closed; default 30s
+	Silence       time.Duration // of a machine that has to acknowledge bytes; default 2m; Linux only
 }
 
 // A line of an ID command may have 30 pairs of up to 1,024 octets (RFC 2971 section 3.3), quoted: 64 KiB hold it.
@@ -125,6 +127,7 @@ func (l Limits) withDefaults() Limits {
 	defTime(&l.LoginTime, time.Minute)
 	defTime(&l.DrainTime, 5*time.Second)
 	defTime(&l.HalfCloseTime, 30*time.Second)
+	defTime(&l.Silence, 2*time.Minute)
 	return l
 }
 

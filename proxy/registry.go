@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"maps"
 	"slices"
 	"sync"
 
@@ -37,6 +38,13 @@ func (r *registry) remove(s *session) {
 	c := &r.ended[numberOf(s.protocol)]
 	c.up += s.up.Load()
 	c.down += s.down.Load()
+}
+
+// all are the sessions under way, in no order.
+func (r *registry) all() []*session {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Collect(maps.Values(r.live))
 }
 
 // has says whether the session is still under way.

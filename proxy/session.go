@@ -360,6 +360,7 @@ func (s *session) handOver(w *wire, f front, login auth.Login, up *upstream) (*r
 		grace: limits.HalfCloseTime, drain: limits.DrainTime, boundary: true,
 	}
 	s.prepareNext(login.Account)
+	s.server.watchPeers()
 	return &relayJob{r, earlyUp, earlyDown, login.Expires}, nil
 }
 
