@@ -69,6 +69,9 @@ func TestPauseAsked(t *testing.T) {
 		"Request is throttled. Suggested Backoff Time: 999999999999 milliseconds": mostPause,
 		"Request is throttled. Suggested Backoff Time: 99999999999999999999":      time.Minute,
 		"Request is throttled.": time.Minute,
+		// Names of mailboxes in the text, whose lower case is longer.
+		"\xcf\xcb\xce\xcf Request is throttled":                     time.Minute,
+		"ȺȾȺȾȺȾ Request is throttled. Suggested Backoff Time: 5000": 5 * time.Second,
 	} {
 		if got, ok := pauseAsked(text); !ok || got != want {
 			t.Errorf("%q: %v %v, want %v", text, got, ok, want)
@@ -76,6 +79,23 @@ func TestPauseAsked(t *testing.T) {
 	}
 	if _, ok := pauseAsked("a1 NO AUTHENTICATE failed."); ok {
 		t.Error("a pause where none was asked")
+	}
+}
+
+// A server repeats the name of a mailbox in its no, and a client chooses the name.
+func TestNameInARefusal(t *testing.T) {
+	t.Parallel()
+	p := newProxy(t)
+	c, up := p.login(t)
+	defer up.Close()
+	for _, words := range []string{"Request is throttled", "authenticated but not connected"} {
+		no := "b NO [NONEXISTENT] " + strings.Repeat("\xff", 40) + words
+		c.send("b STATUS x (MESSAGES)\r\n")
+		up.line(t)
+		up.send(no)
+		if got := c.line(); got != no {
+			t.Errorf("got %q", got)
+		}
 	}
 }
 

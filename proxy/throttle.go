@@ -29,10 +29,13 @@ func pauseAsked(text string) (time.Duration, bool) {
 	return time.Minute, true
 }
 
-// cutFold is strings.Cut without regard to case; sep is lower case.
+// cutFold is strings.Cut without regard to case. It does not look in a lower-case copy: letters may have another length
+// there, and so have bytes that are no UTF-8, which servers repeat from the names of mailboxes.
 func cutFold(s, sep string) (before, after string, found bool) {
-	if i := strings.Index(strings.ToLower(s), sep); i >= 0 {
-		return s[:i], s[i+len(sep):], true
+	for i := 0; i+len(sep) <= len(s); i++ {
+		if strings.EqualFold(s[i:i+len(sep)], sep) {
+			return s[:i], s[i+len(sep):], true
+		}
 	}
 	return s, "", false
 }
