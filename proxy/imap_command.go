@@ -50,7 +50,7 @@ func (f *imapFront) readCommand() (*imapCommand, error) {
 	}
 	name, rest, _ := bytes.Cut(bytes.TrimLeft(rest, " "), []byte(" "))
 	c.tag, c.name = string(tag), strings.ToUpper(string(name))
-	total := 0
+	total := 0 // octets of literals, and of what stands between them
 	for {
 		l, ok := literalAt(rest)
 		if !ok && len(c.args) == 0 {
@@ -82,7 +82,8 @@ func (f *imapFront) readCommand() (*imapCommand, error) {
 		if rest, err = f.w.readLine(); err != nil {
 			return nil, err
 		}
-		if bytes.ContainsAny(rest, "\x00\r") || len(c.args) > 64 {
+		total += len(rest)
+		if bytes.ContainsAny(rest, "\x00\r") || len(c.args) > 64 || total > maxLiteral {
 			return nil, errOutOfStep
 		}
 	}

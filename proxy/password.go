@@ -64,9 +64,13 @@ const (
 	penaltyLife  = 10 * time.Minute
 )
 
+// mostUser is more than a mail address has (RFC 5321 section 4.5.3.1).
+const mostUser = 320
+
+// penaltyKey is short whatever a client sends as its name: it is kept for minutes, and there can be thousands.
 func penaltyKey(user string, remote net.Addr) string {
 	host, _, _ := net.SplitHostPort(remote.String())
-	return strings.ToLower(user) + "\x00" + host
+	return strings.ToLower(user[:min(len(user), mostUser)]) + "\x00" + host
 }
 
 // next says how long the answer to one more wrong password takes.

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"encoding/base64"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -192,6 +193,7 @@ func TestLimits(t *testing.T) {
 		strings.Repeat("a FOO\r\n", 5),
 		"a ID (" + strings.Repeat("x", maxLine) + ")\r\n",
 		"a LOGIN {200000+}\r\n",
+		"a ID {1+}\r\nx" + strings.Repeat(" "+strings.Repeat("y", maxLine-100)+" {1+}\r\nx", 3),
 		"GET / HTTP/1.1\r\n",
 		"a LOGIN u\x00 p\r\n",
 	} {
@@ -217,4 +219,12 @@ func waitFor(t *testing.T, ok func() bool) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	t.Fatal("did not happen within 5 s")
+}
+
+// What is kept of a wrong login is little, however long the name is.
+func TestLongNamesAreNotKept(t *testing.T) {
+	key := penaltyKey(strings.Repeat("\xff", maxLiteral), &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if len(key) > 4*mostUser {
+		t.Errorf("%d bytes are kept", len(key))
+	}
 }
