@@ -122,7 +122,7 @@ func (m *Manager) record(ctx context.Context, email string) (store.Record, error
 	case ctx.Err() != nil:
 		return store.Record{}, fmt.Errorf("%s: %w", email, context.Cause(ctx))
 	case err != nil:
-		return store.Record{}, storeProblem(email, err)
+		return store.Record{}, m.storeProblem(email, err)
 	}
 	return rec, nil
 }
@@ -167,7 +167,7 @@ func (m *Manager) addresses(ctx context.Context) ([]string, error) {
 func (m *Manager) Accounts(ctx context.Context) ([]Account, error) {
 	addresses, err := m.addresses(ctx)
 	if err != nil && len(addresses) == 0 {
-		return nil, storeProblem("", err)
+		return nil, m.storeProblem("", err)
 	}
 	if err != nil {
 		m.log.Warn("store listed in part", "err", err)
@@ -248,7 +248,7 @@ func (m *Manager) RemoveAccount(ctx context.Context, email string) error {
 		return unknownAccount(email)
 	}
 	if err != nil {
-		return storeProblem(email, err)
+		return m.storeProblem(email, err)
 	}
 	m.endSignIn(email)
 	m.forget(email)
@@ -296,19 +296,20 @@ func (m *Manager) update(ctx context.Context, email string, change func(*store.R
 	case ctx.Err() != nil:
 		return fmt.Errorf("%s: %w", email, context.Cause(ctx))
 	}
-	return storeProblem(email, err)
+	return m.storeProblem(email, err)
 }
 
 // storeProblem is a trouble of the store: it passes when the store can not be reached, and needs a person's
 // hand when its content can not be read. Neither says anything about the sign-in.
-func storeProblem(email string, err error) *Problem {
+func (m *Manager) storeProblem(email string, err error) *Problem {
+	detail, cure := cutLast(err.Error(), "; ") // the store's errors end with their cure
 	key := "store"
 	if errors.Is(err, store.ErrDamaged) || errors.Is(err, store.ErrWrongKey) {
 		key = "store-damaged"
-	}
-	detail, cure := err.Error(), ""
-	if i := strings.LastIndex(detail, "; "); i >= 0 && key == "store" { // the store's errors end with their cure
-		detail, cure = detail[:i], detail[i+2:]
+		_, declared := m.settings.Load().declared[email]
+		if !declared && email != "" && !errors.Is(err, store.ErrKey) {
+			cure = "" // the settings of this account are lost with its record; a sign-in alone does not bring it back
+		}
 	}
 	p := newProblem(key, about{account: Account{Email: email}, detail: detail})
 	if cure != "" {
@@ -317,4 +318,11 @@ func storeProblem(email string, err error) *Problem {
 	p.Err = err
 	p.schedule(nil, time.Now())
 	return p
+}
+
+func cutLast(s, sep string) (before, after string) {
+	if i := strings.LastIndex(s, sep); i >= 0 {
+		return s[:i], s[i+len(sep):]
+	}
+	return s, ""
 }

@@ -146,7 +146,7 @@ func (r *renewal) outcome(err error) (Token, error) {
 	case errors.Is(err, errHeld):
 		return lastResort(usable, r.rejected, r.problem)
 	case err != nil:
-		refusal = storeProblem(r.account.Email, err)
+		refusal = r.m.storeProblem(r.account.Email, err)
 		r.problem = cmp.Or(r.problem, refusal)
 	case r.token != nil:
 		usable = r.token

@@ -136,7 +136,7 @@ func (m *Manager) Logout(ctx context.Context, email string) error {
 	case errors.Is(err, store.ErrNotFound):
 		return unknownAccount(email)
 	case err != nil:
-		return storeProblem(email, err)
+		return m.storeProblem(email, err)
 	}
 	m.endSignIn(email)
 	var was *store.Token

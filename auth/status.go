@@ -76,7 +76,7 @@ func (m *Manager) status(ctx context.Context, a Account) AccountStatus {
 		if p, ok := errors.AsType[*Problem](err); ok {
 			s.Problem = p
 		} else {
-			s.Problem = storeProblem(a.Email, err)
+			s.Problem = m.storeProblem(a.Email, err)
 		}
 	}
 	return s

@@ -161,7 +161,7 @@ func (m *Manager) stillUnwritten(ctx context.Context, email string, was live, er
 	}
 	p := was.unwritten.problem
 	if ctx.Err() == nil { // else somebody is at the record, and that is not what is wrong
-		p = storeProblem(email, err)
+		p = m.storeProblem(email, err)
 	}
 	m.notWrittenLocked(l, was.unwritten.found, p)
 }

@@ -8,8 +8,9 @@ import (
 	"sync"
 )
 
-// errKey marks errors of the key, which are not about the record that could not be opened.
-var errKey = errors.New("the key of the store")
+// ErrKey marks errors of the key, which are not about the record that could not be opened. They also are one of the
+// others.
+var ErrKey = errors.New("the key of the store")
 
 // keyHolder asks the source for the key when it is needed and keeps it.
 type keyHolder struct {
@@ -49,7 +50,7 @@ func (k *keyHolder) get(ctx context.Context, fresh bool, create func(context.Con
 		key, err = create(ctx)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errKey, err)
+		return nil, fmt.Errorf("%w: %w", ErrKey, err)
 	}
 	s := newSealer(key)
 	if err := k.keep(&k.have, s); err != nil {
@@ -77,7 +78,7 @@ func (k *keyHolder) getBefore(ctx context.Context) (*sealer, error) {
 	case err == nil:
 		s = newSealer(key)
 	case !errors.Is(err, ErrNoKey):
-		return nil, fmt.Errorf("%w: the one before it: %w", errKey, err)
+		return nil, fmt.Errorf("%w: the one before it: %w", ErrKey, err)
 	}
 	return s, k.keep(&k.before, s)
 }
@@ -97,7 +98,7 @@ func (k *keyHolder) takeTurn(ctx context.Context) (leave func(), err error) {
 	case k.turn <- struct{}{}:
 		return func() { <-k.turn }, nil
 	case <-ctx.Done():
-		return nil, fmt.Errorf("%w: %w", errKey, ctx.Err())
+		return nil, fmt.Errorf("%w: %w", ErrKey, ctx.Err())
 	}
 }
 

@@ -133,7 +133,7 @@ func (f *File) explain(err error, account string) error {
 	case errors.Is(err, ErrWrongKey):
 		return fmt.Errorf("record %s: %w than the one in the %s; bring that key back, "+
 			"or move the record away and run \"postern login %s\"", path, err, f.key.source.Describe(), account)
-	case errors.Is(err, errKey):
+	case errors.Is(err, ErrKey):
 		return fmt.Errorf("record %s: %w", path, err)
 	case errors.Is(err, ErrDamaged):
 		return fmt.Errorf("record %s: %w; restore it from a backup, or move it away and run \"postern login %s\"",
