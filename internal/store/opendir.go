@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 )
 
@@ -25,10 +26,22 @@ func openDir(state string, r *ring) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.sweep()
 	life, end := context.WithCancel(context.Background())
 	f.end = end
 	f.key.asked = func() { f.goOn(life, c) }
 	return f, nil
+}
+
+// sweep removes the lock that a process has left which died while it made the key file.
+func (c *chosen) sweep() {
+	path := filepath.Join(c.state, keyFile) + lockEnding
+	if _, err := os.Lstat(path); err != nil {
+		return
+	}
+	if l, err := tryLockFile(path); err == nil && l != nil {
+		l.remove()
+	}
 }
 
 // Describe says where the key is, for people: "key file /…/store.key".
