@@ -165,14 +165,19 @@ func (m *Manager) addresses(ctx context.Context) ([]string, error) {
 // Accounts returns all accounts, sorted by address. One whose record or settings are broken is among them, as
 // far as it is known: only the use of that account fails. The error tells that the store can not be listed.
 func (m *Manager) Accounts(ctx context.Context) ([]Account, error) {
-	addresses, err := m.addresses(ctx)
-	if err != nil && len(addresses) == 0 {
-		return nil, m.storeProblem("", err)
+	accounts, _, err := m.listed(ctx)
+	return accounts, err
+}
+
+// listed is Accounts, and what kept the store from listing all of them.
+func (m *Manager) listed(ctx context.Context) (accounts []Account, inPart, err error) {
+	addresses, inPart := m.addresses(ctx)
+	switch {
+	case inPart != nil && len(addresses) == 0:
+		return nil, inPart, m.storeProblem("", inPart)
+	case inPart != nil && !errors.Is(inPart, store.ErrAway): // which every account says of itself
+		m.log.Warn("store listed in part", "err", inPart)
 	}
-	if err != nil {
-		m.log.Warn("store listed in part", "err", err)
-	}
-	var accounts []Account
 	for _, email := range addresses {
 		a, err := m.Account(ctx, email)
 		if errors.Is(err, ErrUnknownAccount) {
@@ -181,7 +186,7 @@ func (m *Manager) Accounts(ctx context.Context) ([]Account, error) {
 		a.Email = email
 		accounts = append(accounts, a)
 	}
-	return accounts, nil
+	return accounts, inPart, nil
 }
 
 // AddAccount stores an account's settings; of a.Provider only Name is read, and "" is found by the address.

@@ -71,6 +71,9 @@ func (m *Manager) refreshApart(ctx context.Context, r *renewal) (t Token, done b
 		t, err = m.brokenOff(ctx, r, err)
 		return t, true, err
 	}
+	if o.sawNothing() { // it has looked into another store than ours, or the account is logged out: then ours says so
+		return Token{}, false, nil
+	}
 	t, err = r.outcome(o.into(r))
 	return t, true, err
 }
@@ -178,6 +181,11 @@ func (m *Manager) outcomeOf(r *renewal, err error) apartOutcome {
 		o.Claims = l.claims
 	}
 	return o
+}
+
+// sawNothing says that there were no tokens, so that nothing was done.
+func (o *apartOutcome) sawNothing() bool {
+	return o.Held && len(o.Found.Access) == 0 && len(o.Found.Refresh) == 0
 }
 
 // into makes r what it would be if its change had run here, and returns what the store has said to it.

@@ -137,6 +137,21 @@ func TestAnotherProcessThatDoesNotBegin(t *testing.T) {
 	}
 }
 
+// A store whose directory was taken away may be an empty one for the other process. This one knows better.
+func TestAnotherProcessThatSeesNoTokens(t *testing.T) {
+	one, empty := newFixture(t, fixtureOptions{}), newFixture(t, fixtureOptions{})
+	one.apart = func(ctx context.Context, request []byte) ([]byte, error) {
+		var output bytes.Buffer
+		err := empty.RenewApart(ctx, request, &output)
+		return output.Bytes(), err
+	}
+	one.signedIn(0)
+	one.get("access-001-secret")
+	if here, there := one.id.count(""), empty.id.count(""); here != 1 || there != 0 {
+		t.Errorf("%d requests here, %d there", here, there)
+	}
+}
+
 // A refresh token that may be used up already is not presented again by whoever does not know.
 func TestAnotherProcessThatBreaksOff(t *testing.T) {
 	f := newFixture(t, fixtureOptions{})

@@ -40,13 +40,17 @@ type AccountStatus struct {
 // Status tells how every account stands, sorted by address. A broken account shows its own trouble and keeps
 // no other from being shown; the error, a *Problem, is for a store that can not be listed.
 func (m *Manager) Status(ctx context.Context) ([]AccountStatus, error) {
-	accounts, err := m.Accounts(ctx)
+	accounts, inPart, err := m.listed(ctx)
 	if err != nil {
 		return nil, err
 	}
 	all := make([]AccountStatus, 0, len(accounts))
 	for _, a := range accounts {
-		all = append(all, m.status(ctx, a))
+		s := m.status(ctx, a)
+		if errors.Is(inPart, store.ErrAway) { // the tokens at hand serve to their end, and then nothing more
+			s.State, s.Problem = StateTrouble, m.storeProblem(a.Email, inPart)
+		}
+		all = append(all, s)
 	}
 	return all, nil
 }

@@ -340,3 +340,32 @@ func TestRefreshTokenBesideAnUnusableAccessTokenIsSavedNext(t *testing.T) {
 		}
 	})
 }
+
+// awayStore is one whose directory was taken away: it knows what it had, and takes nothing.
+type awayStore struct {
+	store.Store
+	away bool
+}
+
+func (s *awayStore) List(ctx context.Context) ([]string, error) {
+	all, err := s.Store.List(ctx)
+	if err == nil && s.away {
+		err = fmt.Errorf("store /state: %w; mount it again", store.ErrAway)
+	}
+	return all, err
+}
+
+func TestStoreThatWasTakenAwayIsEveryAccountsTrouble(t *testing.T) {
+	s := &awayStore{Store: store.NewMemory()}
+	f := newFixture(t, fixtureOptions{store: s})
+	f.signedIn(time.Hour)
+	f.state(StateReady, "")
+	s.away = true
+	f.state(StateTrouble, "store")
+	if p := f.status().Problem; p.Cure != "mount it again" {
+		t.Errorf("the cure is %q", p.Cure)
+	}
+	f.get("first-access-secret")
+	s.away = false
+	f.state(StateReady, "")
+}

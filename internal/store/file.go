@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,7 +30,8 @@ type File struct {
 	end        context.CancelFunc // nil when there is nothing to end
 
 	mu     sync.Mutex
-	cache  map[string]cached // what View has read
+	cache  map[string]cached // what View has read and Update has written
+	home   *os.File          // dir as it was opened; nil when that could not be
 	closed bool
 	goesOn bool // background is at work
 }
@@ -47,6 +49,7 @@ func OpenFile(dir string, keys KeySource) (*File, error) {
 		return nil, fmt.Errorf("store %s: %w; %s", dir, unavailable(err), cure(err))
 	}
 	f := &File{dir: dir, cache: map[string]cached{}, key: keyHolder{source: keys, turn: make(chan struct{}, 1)}}
+	f.openHome()
 	f.sweep()
 	return f, nil
 }
@@ -89,8 +92,15 @@ func (f *File) View(ctx context.Context, account string) (Record, error) {
 		}
 	}
 	c, err := f.read(ctx, account)
-	if err != nil {
+	if f.away() != nil {
+		if k, ok := f.known(account); ok && k.newer(f.path(fileName(account), recordEnding)) {
+			return k.record.clone(), nil
+		}
+	}
+	if isNotFound(err) {
 		f.forget(account)
+	}
+	if err != nil {
 		return Record{}, err
 	}
 	f.remember(account, c)
@@ -124,9 +134,14 @@ func (f *File) Update(ctx context.Context, account string, change func(*Record) 
 	}
 	unlock, err := f.lock(ctx, account)
 	if err != nil {
-		return err
+		return cmp.Or(f.away(), err)
 	}
 	defer unlock()
+	if f.away() != nil {
+		if err := f.putBack(ctx, account); err != nil {
+			return err
+		}
+	}
 	return f.update(ctx, account, change)
 }
 
@@ -184,6 +199,7 @@ func (f *File) update(ctx context.Context, account string, change func(*Record) 
 	if err := p.commit(s.seal(account, after), stamp); err != nil {
 		return f.explain(unavailable(err), account)
 	}
+	f.written(account, after)
 	return nil
 }
 
@@ -203,10 +219,14 @@ func (f *File) Delete(ctx context.Context, account string) error {
 	if err == nil {
 		err = syncDir(f.dir)
 	}
-	if err != nil {
-		return f.explain(unreachable(f.dir, err), account)
+	if err == nil {
+		return nil
 	}
-	return nil
+	err = unreachable(f.dir, err)
+	if _, known := f.known(account); known && isNotFound(err) && f.away() != nil {
+		return nil // it was not written back yet
+	}
+	return f.explain(err, account)
 }
 
 // List implements Store.
@@ -214,12 +234,15 @@ func (f *File) List(ctx context.Context) ([]string, error) {
 	if err := f.usable(ctx); err != nil {
 		return nil, err
 	}
-	names, err := f.names(recordEnding)
-	if err != nil {
-		return nil, fmt.Errorf("store %s: %w; %s", f.dir, unavailable(err), cure(err))
-	}
 	var accounts []string
 	var problems []error
+	if away := f.away(); away != nil {
+		accounts, problems = f.allKnown(), append(problems, away)
+	}
+	names, err := f.names(recordEnding)
+	if err != nil && len(problems) == 0 {
+		return nil, fmt.Errorf("store %s: %w; %s", f.dir, unavailable(err), cure(err))
+	}
 	for _, name := range names {
 		account, ok := accountOf(name)
 		if !ok {
@@ -231,7 +254,7 @@ func (f *File) List(ctx context.Context) ([]string, error) {
 		accounts = append(accounts, account)
 	}
 	slices.Sort(accounts)
-	return accounts, errors.Join(problems...)
+	return slices.Compact(accounts), errors.Join(problems...)
 }
 
 // hashedAccount finds the account of a file whose name does not tell.
@@ -255,7 +278,12 @@ func (f *File) hashedAccount(name string) (string, error) {
 func (f *File) Close() error {
 	f.mu.Lock()
 	f.closed, f.cache = true, nil
+	home := f.home
+	f.home = nil
 	f.mu.Unlock()
+	if home != nil {
+		home.Close()
+	}
 	f.key.forget()
 	if f.end != nil {
 		f.end()

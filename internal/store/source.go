@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -105,6 +106,7 @@ func (c choice) lines(state string) (lines [3]string) {
 type chosen struct {
 	state string // the state directory
 	ring  *ring
+	last  atomic.Pointer[choice] // as it was read last
 }
 
 func (c *chosen) path() string { return filepath.Join(c.state, choiceFile) }
@@ -141,6 +143,7 @@ func (c *chosen) read() (choice, error) {
 	if ch.key == nil {
 		return choice{}, c.garbled("it does not say where the key is")
 	}
+	c.last.Store(&ch)
 	return ch, nil
 }
 
