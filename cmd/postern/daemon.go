@@ -29,8 +29,8 @@ type daemon struct {
 	proxy    *proxy.Server
 	control  *control.Server
 	log      *slog.Logger
-	socket   net.Listener // of the local API; nil in the demo
-	reload   func() error // applies a changed configuration; nil in the demo
+	socket   *control.Socket // of the local API; nil in the demo
+	reload   func() error    // applies a changed configuration; nil in the demo
 
 	configured atomic.Pointer[config.Listen] // what the listeners come from
 	reloading  sync.Mutex                    // held by one reload at a time

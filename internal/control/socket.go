@@ -5,9 +5,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -30,18 +32,20 @@ func SocketPath(stateDir string) string {
 	return filepath.Join(os.TempDir(), fmt.Sprintf("postern-%d-%s", os.Getuid(), hex.EncodeToString(sum[:8])), "control.sock")
 }
 
-// socket is the daemon's, with the lock that keeps every other daemon from taking its place.
-type socket struct {
-	net.Listener
-	lock *flock.Flock
-}
+// Socket is the daemon's net.Listener, with the lock that keeps every other daemon from taking its place.
+type Socket struct {
+	stateDir string
 
-// Close implements net.Listener. It may be called twice.
-func (s *socket) Close() error { return errors.Join(s.Listener.Close(), s.lock.Unlock()) }
+	mu     sync.Mutex
+	open   *net.UnixListener
+	file   fs.FileInfo // of the socket
+	lock   *flock.Flock
+	closed bool
+}
 
 // Listen makes the daemon's socket, for the owner only. The socket that a crashed daemon left is replaced;
 // while a daemon has it, or takes it, it is ErrRunning.
-func Listen(stateDir string) (net.Listener, error) {
+func Listen(stateDir string) (*Socket, error) {
 	path := SocketPath(stateDir)
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -53,21 +57,118 @@ func Listen(stateDir string) (net.Listener, error) {
 		}
 	}
 	// Two daemons that start together find no socket that answers, and each would remove the other's.
-	lock := flock.New(filepath.Join(dir, "control.lock"), flock.SetPermissions(0o600))
+	lock := flock.New(lockPath(stateDir), flock.SetPermissions(0o600))
 	if ok, err := lock.TryLock(); err != nil {
 		return nil, err
 	} else if !ok {
 		return nil, ErrRunning
 	}
-	ln, err := listenAt(path)
-	if err != nil {
+	s := &Socket{stateDir: stateDir, lock: lock}
+	if err := s.listen(); err != nil {
 		lock.Unlock()
 		return nil, err
 	}
-	return &socket{ln, lock}, nil
+	return s, nil
 }
 
-func listenAt(path string) (net.Listener, error) {
+func lockPath(stateDir string) string {
+	return filepath.Join(filepath.Dir(SocketPath(stateDir)), "control.lock")
+}
+
+// listen makes the socket. The caller has s to itself, or holds s.mu.
+func (s *Socket) listen() error {
+	path := SocketPath(s.stateDir)
+	ln, err := listenAt(path)
+	if err != nil {
+		return err
+	}
+	file, err := os.Lstat(path)
+	if err != nil {
+		ln.Close()
+		return err
+	}
+	s.open, s.file = ln, file
+	return nil
+}
+
+// Accept implements net.Listener.
+func (s *Socket) Accept() (net.Conn, error) {
+	for {
+		open := s.listener()
+		conn, err := open.Accept()
+		if err == nil || open == s.listener() {
+			return conn, err
+		}
+	}
+}
+
+func (s *Socket) listener() *net.UnixListener {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.open
+}
+
+// Addr implements net.Listener.
+func (s *Socket) Addr() net.Addr { return s.listener().Addr() }
+
+// Close implements net.Listener. It may be called twice.
+func (s *Socket) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	if !s.inPlace() { // what stands there is another daemon's
+		s.open.SetUnlinkOnClose(false)
+	}
+	return errors.Join(s.open.Close(), s.lock.Unlock())
+}
+
+// inPlace reports whether clients find this socket. The caller holds s.mu.
+func (s *Socket) inPlace() bool {
+	now, err := os.Lstat(SocketPath(s.stateDir))
+	return err == nil && os.SameFile(now, s.file)
+}
+
+// Renew makes the socket again when it was taken away, alone or with its directory; renewed is false when it is where
+// it was. While there is no directory the error is fs.ErrNotExist; when another daemon has taken its place, ErrRunning.
+func (s *Socket) Renew() (renewed bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false, net.ErrClosed
+	}
+	if s.inPlace() {
+		return false, nil
+	}
+	if _, err := os.Stat(s.stateDir); err != nil {
+		return false, err
+	}
+	if held, err := s.lock.Stat(); err == nil {
+		if now, err := os.Lstat(lockPath(s.stateDir)); err == nil && os.SameFile(held, now) {
+			return s.replaced(s.listen)
+		}
+	}
+	return s.replaced(func() error {
+		next, err := Listen(s.stateDir)
+		if err == nil {
+			s.lock.Unlock()
+			s.open, s.file, s.lock = next.open, next.file, next.lock
+		}
+		return err
+	})
+}
+
+// replaced closes the listener in whose place open puts another. The caller holds s.mu.
+func (s *Socket) replaced(open func() error) (bool, error) {
+	old := s.open
+	if err := open(); err != nil {
+		return false, err
+	}
+	old.SetUnlinkOnClose(false) // its name is the new one's
+	old.Close()
+	return true, nil
+}
+
+func listenAt(path string) (*net.UnixListener, error) {
 	if conn, err := net.DialTimeout("unix", path, time.Second); err == nil {
 		conn.Close()
 		return nil, ErrRunning
@@ -75,7 +176,7 @@ func listenAt(path string) (net.Listener, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
-	ln, err := net.Listen("unix", path)
+	ln, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil {
 		return nil, err
 	}
