@@ -22,7 +22,7 @@ func (c *checkup) stateDirectory() bool {
 	info, err := os.Stat(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return t.ok("%s is not there yet; it is made when there is something to keep", dir)
+		return t.ok("%s is not there yet; it is made when there is something to keep. If it was there before, make it or mount it again: a daemon that runs writes what it knows into it", dir)
 	case err != nil:
 		return t.fail(exitFailed, "let the user that runs Postern into it, or choose another with --state DIR", "%v", err)
 	case !info.IsDir():
@@ -130,6 +130,8 @@ func (c *checkup) daemon(ctx context.Context) {
 	t := c.on("daemon")
 	st, err := control.NewClient(c.app.stateDir()).Status(ctx)
 	switch {
+	case errors.Is(err, control.ErrNotRunning) && !isDir(c.app.stateDir()):
+		t.warn("postern serve", "none can be asked without the state directory")
 	case errors.Is(err, control.ErrNotRunning):
 		t.warn("postern serve", "it is not running: mail clients find nobody")
 	case err != nil:

@@ -75,7 +75,7 @@ func TestScripts(t *testing.T) {
 			"exits": cmdExits, "outlook": cmdOutlook, "signin": cmdSignIn, "browser": cmdBrowser, "daemon": cmdDaemon,
 			"readpw": cmdReadPassword, "truncate": cmdTruncate, "replace": cmdReplace,
 			"hangup": cmdHangup, "finish": cmdFinish, "kill": cmdKill, "imap": cmdIMAP, "smtp": cmdSMTP, "pop3": cmdPOP3, "listen": cmdListen, "upstream": cmdUpstream,
-			"hold": cmdHold, "gone": cmdGone, "app": cmdApp, "firstfail": cmdFirstFail,
+			"logged": cmdLogged, "hold": cmdHold, "gone": cmdGone, "app": cmdApp, "firstfail": cmdFirstFail,
 		},
 	})
 }
@@ -261,6 +261,16 @@ func cmdFinish(ts *testscript.TestScript, neg bool, args []string) {
 	<-w.said // before Wait, which closes the pipe
 	if err := w.daemon.Wait(); err != nil {
 		ts.Fatalf("the daemon ended with %v:\n%s", err, ts.ReadFile("daemon.log"))
+	}
+}
+
+// cmdLogged waits until the daemon's log has a match.
+func cmdLogged(ts *testscript.TestScript, neg bool, args []string) {
+	want := regexp.MustCompile(args[0])
+	for deadline := time.Now().Add(time.Minute); !want.MatchString(ts.ReadFile("daemon.log")); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			ts.Fatalf("not in the log within a minute: %s", args[0])
+		}
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
 )
@@ -68,6 +69,10 @@ func runRenew(ctx context.Context, a *app, args []string) error {
 	request, err := io.ReadAll(io.LimitReader(a.ui.in, 1<<20))
 	if err != nil {
 		return err
+	}
+	if !isDir(filepath.Join(a.stateDir(), "store")) { // it was taken away, and is not this process's to make again
+		a.ui.err = io.Discard
+		return errors.New("there is no token store")
 	}
 	m, err := a.accounts()
 	if err != nil {

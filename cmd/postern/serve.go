@@ -51,6 +51,7 @@ func runServe(ctx context.Context, a *app, args []string) error {
 	defer reloadOnSignal(d)()
 	go logAccounts(ctx, m, log)
 	go m.Keep(ctx, d.inUse)
+	go d.keepState(ctx, a.stateDir(), a.store)
 	go spareWithMemory(ctx, d.proxy.Work)
 	return d.run(ctx)
 }
