@@ -60,6 +60,7 @@ type Server struct {
 	watching  atomic.Bool // over peers that may be dead
 	pause     pause
 	gates     gates
+	troubles  lastTroubles
 	stats     counters
 }
 

@@ -11,6 +11,7 @@ type Stats struct {
 	Protocols map[string]ProtocolStats // by name: imap, smtp, pop3
 	Waiting   int                      // clients that have not logged in
 	Throttled []Throttle               // mailboxes whose servers have asked for a pause that is not over
+	Troubles  []Trouble                // mailboxes that did not open when they were last wanted
 	Refused   map[string]int64         // connections that a limit has ended, by limit: sessions, pre_login
 }
 
@@ -34,7 +35,7 @@ type Histogram struct {
 func (s *Server) Stats() Stats {
 	s.prepare()
 	all := Stats{
-		Protocols: map[string]ProtocolStats{}, Waiting: s.waiting.count(), Throttled: s.gates.throttled(),
+		Protocols: map[string]ProtocolStats{}, Waiting: s.waiting.count(), Throttled: s.gates.throttled(), Troubles: s.troubles.list(),
 		Refused: map[string]int64{"sessions": s.stats.tooMany.Load(), "pre_login": s.stats.sentAway.Load()},
 	}
 	carried := s.registry.carried()

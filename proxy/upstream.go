@@ -52,7 +52,7 @@ func (s *Server) connect(ctx context.Context, p Protocol, account auth.Account) 
 	up, err := s.dialAndLogin(ctx, p, account, address, token.Access)
 	refused, ok := errors.AsType[*tokenRefused](err)
 	if !ok {
-		return up, err
+		return up, s.troubles.note(ctx, p, account, err)
 	}
 	// A token that seems to come from the future is from a time when the clock was wrong.
 	if age := time.Since(token.Issued); age < 0 || age > justIssued || s.knowledge.accepted(gateKey(p, account), token.Access) {
@@ -61,7 +61,7 @@ func (s *Server) connect(ctx context.Context, p Protocol, account auth.Account) 
 		}
 		up, err = s.dialAndLogin(ctx, p, account, address, token.Access)
 		if refused, ok = errors.AsType[*tokenRefused](err); !ok {
-			return up, err
+			return up, s.troubles.note(ctx, p, account, err)
 		}
 	}
 	problem, known := auth.Explain(refused.text)
@@ -70,7 +70,7 @@ func (s *Server) connect(ctx context.Context, p Protocol, account auth.Account) 
 			Cure: "postern check " + account.Email + " shows what the token is for"}
 	}
 	problem.Err = refused
-	return nil, problem
+	return nil, s.troubles.note(ctx, p, account, problem)
 }
 
 // Probe logs in upstream as a session would, and leaves again: what `postern check` asks. Its errors are

@@ -101,6 +101,12 @@ func (a *app) printAccount(acc control.Account) {
 			a.ui.print("  what to do: %s\n", p.Cure)
 		}
 	}
+	for _, u := range acc.Unopened {
+		a.ui.print("  %s did not open the mailbox at %s: %s\n", strings.ToUpper(u.Protocol), u.At.Local().Format(time.TimeOnly), u.Say)
+		if u.Cure != "" {
+			a.ui.print("  what to do: %s\n", u.Cure)
+		}
+	}
 	if auth.IsSignedOut(acc.State) && acc.Problem == nil {
 		a.ui.print("  what to do: postern login %s\n", acc.Account)
 	}

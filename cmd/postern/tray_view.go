@@ -72,7 +72,7 @@ func viewOf(st control.Status) trayView {
 		switch {
 		case mustAct(acc):
 			acting++
-		case acc.State != auth.StateReady:
+		case !acc.Ready():
 			waiting++
 		}
 	}
@@ -123,6 +123,8 @@ func counted(n int, one, many string) string {
 
 func accountText(acc control.Account) string {
 	switch {
+	case acc.State == auth.StateReady && acc.KeptShut() != nil:
+		return strings.ToUpper(acc.KeptShut().Protocol) + ": " + acc.KeptShut().Say
 	case acc.State == auth.StateReady && len(acc.Sessions) > 0:
 		return "ready, " + counted(len(acc.Sessions), "session", "sessions")
 	case auth.IsSignedOut(acc.State):

@@ -408,6 +408,46 @@ func TestReadyAndYetNot(t *testing.T) {
 	}
 }
 
+// What a mail server says is no trouble of the tokens, and has to be found beside them.
+func TestMailboxThatDoesNotOpen(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.Accounts = halfGood{w.manager}
+	b := w.browser()
+	off := &auth.Problem{Class: auth.Admin, Code: "imap-off", Say: "IMAP is switched off", Cure: "ask the administrator"}
+	w.sessions.stats.Troubles = []proxy.Trouble{
+		{Account: ann, Protocol: "imap", At: time.Now(), Problem: off},
+		{Account: "bob@example.com", Protocol: "pop3", At: time.Now(), Problem: off},
+	}
+	page := body(b.do(http.MethodGet, "/", nil))
+	for _, want := range []string{"By IMAP the mailbox did not open", "IMAP is switched off", "ask the administrator", "imap-off", "One account is not ready"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %q:\n%s", want, page)
+		}
+	}
+	if strings.Contains(page, "By POP3") {
+		t.Error("another account's trouble is shown")
+	}
+}
+
+func TestUnopenedThatIsOver(t *testing.T) {
+	t.Parallel()
+	at := time.Now()
+	trouble := proxy.Trouble{Account: ann, Protocol: "imap", At: at, Problem: &auth.Problem{Class: auth.SignIn, Code: "AADSTS50173"}}
+	for name, st := range map[string]auth.AccountStatus{
+		"signed in since": {Account: ann, State: auth.StateReady, SignedInAt: at.Add(time.Second)},
+		"signed out":      {Account: ann, State: auth.StateNeverSignedIn},
+		"said already":    {Account: ann, State: auth.StateSignInNeeded, Problem: trouble.Problem},
+	} {
+		if of := unopenedOf(st, []proxy.Trouble{trouble}); len(of) > 0 {
+			t.Errorf("%s: %v", name, of)
+		}
+	}
+	if of := unopenedOf(auth.AccountStatus{Account: ann, State: auth.StateReady, SignedInAt: at.Add(-time.Second)}, []proxy.Trouble{trouble}); len(of) != 1 {
+		t.Errorf("%v, want the trouble", of)
+	}
+}
+
 func TestProblemComesWithItsCure(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

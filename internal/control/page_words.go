@@ -23,7 +23,7 @@ var pageWords = template.FuncMap{
 	"needing": func(accounts []accountView) int {
 		n := 0
 		for _, a := range accounts {
-			if mood(a.State) != "good" || len(a.Throttled) > 0 {
+			if !a.Ready() || len(a.Throttled) > 0 {
 				n++
 			}
 		}

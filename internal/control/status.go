@@ -33,6 +33,7 @@ type Account struct {
 	Passwords   int                 `json:"passwords"`             // local ones that are still good
 	NotCovered  []string            `json:"not_covered,omitempty"` // protocols that need a new sign-in
 	Throttled   []Throttle          `json:"throttled,omitempty"`   // protocols whose server has asked for a pause
+	Unopened    []Unopened          `json:"unopened,omitempty"`    // protocols by which the mailbox did not open when it was last wanted
 	Sessions    []proxy.SessionInfo `json:"sessions"`
 	Problem     *Problem            `json:"problem,omitempty"`
 }
@@ -42,6 +43,25 @@ type Throttle struct {
 	Protocol string    `json:"protocol"`
 	Until    time.Time `json:"until"`
 	Said     string    `json:"said"` // the server's words
+}
+
+// Unopened is why a mailbox did not open when a mail client last wanted it.
+type Unopened struct {
+	Protocol string    `json:"protocol"`
+	At       time.Time `json:"at"`
+	Problem
+}
+
+// Ready says whether mail clients get in: the account is signed in, and nothing that lasts keeps its mailbox shut.
+func (a Account) Ready() bool { return a.State == auth.StateReady && a.KeptShut() == nil }
+
+// KeptShut is what keeps the mailbox shut and does not pass by itself; nil for nothing.
+func (a Account) KeptShut() *Unopened {
+	i := slices.IndexFunc(a.Unopened, func(u Unopened) bool { return u.Class != auth.Retry.String() })
+	if i < 0 {
+		return nil
+	}
+	return &a.Unopened[i]
 }
 
 // Problem is the last thing that went wrong with an account, and its cure.
@@ -61,8 +81,8 @@ func ListAccounts(states []auth.AccountStatus, sessions []proxy.SessionInfo) []A
 			Account: st.Account, Provider: st.Provider, State: st.State, SignedInAs: st.SignedInAs,
 			TokenExpiry: known(st.TokenExpiry), Passwords: st.Passwords, NotCovered: st.NotCovered, Sessions: []proxy.SessionInfo{},
 		}
-		if p := st.Problem; p != nil {
-			a.Problem = &Problem{Class: p.Class.String(), Code: p.Code, Say: p.Say, Cure: p.Cure, RetryAt: known(p.RetryAt)}
+		if st.Problem != nil {
+			a.Problem = new(problemOf(st.Problem))
 		}
 		for _, ses := range sessions {
 			if strings.EqualFold(ses.Account, st.Account) {
@@ -72,6 +92,10 @@ func ListAccounts(states []auth.AccountStatus, sessions []proxy.SessionInfo) []A
 		accounts = append(accounts, a)
 	}
 	return accounts
+}
+
+func problemOf(p *auth.Problem) Problem {
+	return Problem{Class: p.Class.String(), Code: p.Code, Say: p.Say, Cure: p.Cure, RetryAt: known(p.RetryAt)}
 }
 
 func known(t time.Time) *time.Time {
@@ -90,9 +114,10 @@ func (s *Server) status(ctx context.Context) (Status, error) {
 	if s.Key != nil {
 		key = s.Key()
 	}
-	accounts := ListAccounts(states, s.Sessions.Sessions())
+	accounts, stats := ListAccounts(states, s.Sessions.Sessions()), s.Sessions.Stats()
 	for i, st := range states {
-		accounts[i].Throttled = throttlesOf(st, s.Sessions.Stats().Throttled)
+		accounts[i].Throttled = throttlesOf(st, stats.Throttled)
+		accounts[i].Unopened = unopenedOf(st, stats.Troubles)
 	}
 	return Status{
 		Running: true, Version: s.Version, PID: os.Getpid(), Started: known(s.Started), Paused: known(s.Sessions.PausedSince()), Listeners: s.Listeners(), Key: key,
@@ -107,5 +132,18 @@ func throttlesOf(st auth.AccountStatus, all []proxy.Throttle) (of []Throttle) {
 		}
 	}
 	slices.SortFunc(of, func(a, b Throttle) int { return strings.Compare(a.Protocol, b.Protocol) })
+	return of
+}
+
+// unopenedOf leaves out what was before the last sign-in, which may have mended it, and what the account's own
+// problem says already.
+func unopenedOf(st auth.AccountStatus, all []proxy.Trouble) (of []Unopened) {
+	for _, t := range all {
+		said := st.Problem != nil && st.Problem.Code == t.Problem.Code
+		if t.Account == st.Account && !auth.IsSignedOut(st.State) && t.At.After(st.SignedInAt) && !said {
+			of = append(of, Unopened{Protocol: t.Protocol, At: t.At, Problem: problemOf(t.Problem)})
+		}
+	}
+	slices.SortFunc(of, func(a, b Unopened) int { return strings.Compare(a.Protocol, b.Protocol) })
 	return of
 }
