@@ -98,7 +98,7 @@ var ownRows = []row{
 	{key: "flow", class: Configuration, say: "flow {detail} is not known", cure: "browser, device or client-credentials"},
 	{key: "tenant", class: Configuration, say: "{detail} is no tenant", cure: "a tenant is an id, a domain, or one of common, organizations, consumers"},
 	{key: "address", class: Configuration, say: "{detail} is no mail address", cure: "name the account by its address, such as ann@example.com"},
-	{key: "password-hash", class: Configuration, say: "password_hash is not one that Postern knows", cure: "it begins with sha256$ or argon2id$"},
+	{key: "password-hash", class: Configuration, say: "password_hash is not one that Postern knows", cure: "postern password hash EMAIL makes one"},
 	{key: "declared", class: Configuration, say: "{account} stands in the configuration file", cure: "change it there, then: postern reload"},
 	{key: "signed-in", class: Configuration, say: "{account} is signed in with another app or provider", cure: "postern logout {account}, then add it again"},
 	{key: "broken-off", class: Retry, say: "the refresh broke off, and how it went is not known yet", cure: waitForIt},

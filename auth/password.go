@@ -115,18 +115,15 @@ func (m *Manager) AddPassword(ctx context.Context, email string, n NewPassword) 
 	if err != nil {
 		return Secret{}, PasswordInfo{}, err
 	}
-	password := n.Chosen
-	if password.IsZero() {
-		password = generate()
-		p.Hash = hashGenerated(password)
-	} else {
-		if err := checkStrength(password, email); err != nil {
-			return Secret{}, PasswordInfo{}, err
-		}
-		if p.Hash, err = m.hashChosen(ctx, password); err != nil {
-			return Secret{}, PasswordInfo{}, err
-		}
+	if err := m.takeTurn(ctx); err != nil {
+		return Secret{}, PasswordInfo{}, err
 	}
+	password, hash, err := HashPassword(email, n.Chosen)
+	m.giveTurn()
+	if err != nil {
+		return Secret{}, PasswordInfo{}, err
+	}
+	p.Hash = hash
 	err = m.update(ctx, email, func(r *store.Record) error {
 		if _, declared := m.settings.Load().declared[email]; !declared && r.Settings == nil {
 			return unknownAccount(email)

@@ -77,16 +77,24 @@ func (h hash) fits(password Secret) bool {
 // decoy costs what a chosen password costs, and no password fits.
 var decoy = hash{slow: true, memory: argonMemory, passes: argonPasses, lanes: argonLanes, salt: make([]byte, saltLength), derived: make([]byte, hashLength)}
 
-// hashChosen takes a turn among the slow computations.
-func (m *Manager) hashChosen(ctx context.Context, password Secret) (string, error) {
-	if err := m.takeTurn(ctx); err != nil {
-		return "", err
+// HashPassword is for deployments that declare their accounts: it returns what password_hash takes for email's
+// account, and the password, generated unless one was chosen. The error says what is wrong with a chosen one.
+func HashPassword(email string, chosen Secret) (Secret, string, error) {
+	if chosen.IsZero() {
+		password := generate()
+		return password, hashGenerated(password), nil
 	}
-	defer m.giveTurn()
+	if err := checkStrength(chosen, addressKey(email)); err != nil {
+		return Secret{}, "", err
+	}
+	return chosen, hashChosen(chosen), nil
+}
+
+func hashChosen(password Secret) string {
 	h := decoy
 	h.salt = newSalt()
 	return fmt.Sprintf("argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, h.memory, h.passes, h.lanes,
-		encodePlain(h.salt), encodePlain(h.derive(password))), nil
+		encodePlain(h.salt), encodePlain(h.derive(password)))
 }
 
 func (m *Manager) takeTurn(ctx context.Context) error {

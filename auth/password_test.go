@@ -119,14 +119,17 @@ func TestPasswordExpires(t *testing.T) {
 }
 
 func TestDeclaredPassword(t *testing.T) {
-	generated := generate()
-	// Made by the reference argon2 command line tool's format, with its leading $.
-	m := newFixture(t, fixtureOptions{})
-	chosen, err := m.hashChosen(t.Context(), NewSecret("four words of mine"))
+	generated, quick, err := HashPassword(ann, Secret{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for hash, password := range map[string]Secret{hashGenerated(generated): generated, chosen: NewSecret("four words of mine"), "$" + chosen: NewSecret("four words of mine")} {
+	words := NewSecret("four words of mine")
+	_, slow, err := HashPassword(ann, words)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The reference argon2 command line tool writes a leading $.
+	for hash, password := range map[string]Secret{quick: generated, slow: words, "$" + slow: words} {
 		account := annAccount()
 		account.PasswordHash = hash
 		f := newFixture(t, fixtureOptions{account: &account})
@@ -136,6 +139,9 @@ func TestDeclaredPassword(t *testing.T) {
 		if _, err := f.CheckPassword(t.Context(), ann, NewSecret("other")); !errors.Is(err, ErrWrongPassword) {
 			t.Error(err)
 		}
+	}
+	if _, _, err := HashPassword("Ann@Example.com", NewSecret("Ann@example.com 1")); err == nil {
+		t.Error("a password that contains the address is taken")
 	}
 	for _, bad := range []string{
 		"plain", "sha256$", "sha256$AAAA$AAAA", "bcrypt$x$y", "argon2id$v=19$m=99999999,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAA",

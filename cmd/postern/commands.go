@@ -5,6 +5,9 @@ import "flag"
 // commands is the table of what the program can do; the help is written from it.
 func commands() []command {
 	asJSON := func(f *flag.FlagSet, o *options) { f.BoolVar(&o.json, "json", false, "print JSON for scripts") }
+	chooseFlag := func(f *flag.FlagSet, o *options) {
+		f.BoolVar(&o.choose, "choose", false, "type your own, or pipe it in")
+	}
 	return []command{
 		{name: "demo", args: "[--addr ADDRESS] [--json]", does: "the whole path on an embedded stand-in for Microsoft: try it now",
 			more: "Needs no network and no configuration, and leaves nothing behind.",
@@ -49,8 +52,10 @@ func commands() []command {
 				f.BoolVar(&o.readOnly, "read-only", false, "it can read mail and change nothing")
 				f.BoolVar(&o.sendOnly, "send-only", false, "it can send mail and read none")
 				f.StringVar(&o.expires, "expires", "", "until when it is good")
-				f.BoolVar(&o.choose, "choose", false, "type your own, or pipe it in")
+				chooseFlag(f, o)
 			}, run: runPasswordAdd},
+		{name: "password hash", args: "EMAIL [--choose]", does: "print a local password and its password_hash, for accounts that the configuration declares",
+			more: "Nothing is stored. With --choose only the hash is printed.", flags: chooseFlag, run: runPasswordHash},
 		{name: "password list", args: "[EMAIL] [--json]", does: "list the local passwords", flags: asJSON, run: runPasswordList},
 		{name: "password revoke", args: "EMAIL ID|LABEL", does: "take a local password back", run: runPasswordRevoke},
 		{name: "open", args: "[--no-browser]", does: "open the web page of the daemon",

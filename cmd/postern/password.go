@@ -29,15 +29,8 @@ func runPasswordAdd(ctx context.Context, a *app, args []string) error {
 		return err
 	}
 	wanted := auth.NewPassword{Label: a.o.label, Expires: expires, ReadOnly: a.o.readOnly, SendOnly: a.o.sendOnly}
-	if a.o.choose {
-		typed, err := a.ui.secretTwice(ctx, "password for mail clients: ")
-		if err != nil {
-			return fmt.Errorf("read the password: %w", err)
-		}
-		if typed == "" {
-			return usageError("type one, or leave --choose away and get a generated one", "the password is empty")
-		}
-		wanted.Chosen = auth.NewSecret(typed)
+	if wanted.Chosen, err = a.chosenPassword(ctx); err != nil {
+		return err
 	}
 	password, made, err := m.AddPassword(ctx, email, wanted)
 	if err != nil {
@@ -49,6 +42,43 @@ func runPasswordAdd(ctx context.Context, a *app, args []string) error {
 	}
 	a.ui.say("local password %s for %s, user name %s (shown once):", made.ID, made.Label, email)
 	a.ui.print("%s\n", password.Reveal())
+	return nil
+}
+
+// chosenPassword asks for the password that --choose announces; without it there is none.
+func (a *app) chosenPassword(ctx context.Context) (auth.Secret, error) {
+	if !a.o.choose {
+		return auth.Secret{}, nil
+	}
+	typed, err := a.ui.secretTwice(ctx, "password for mail clients: ")
+	if err != nil {
+		return auth.Secret{}, fmt.Errorf("read the password: %w", err)
+	}
+	if typed == "" {
+		return auth.Secret{}, usageError("type one, or leave --choose away and get a generated one", "the password is empty")
+	}
+	return auth.NewSecret(typed), nil
+}
+
+// runPasswordHash touches neither configuration nor store: it serves who writes the configuration for another machine.
+func runPasswordHash(ctx context.Context, a *app, args []string) error {
+	email, err := oneArgument(args, "the account's address (EMAIL)")
+	if err != nil {
+		return err
+	}
+	chosen, err := a.chosenPassword(ctx)
+	if err != nil {
+		return err
+	}
+	password, hash, err := auth.HashPassword(email, chosen)
+	if err != nil {
+		return err
+	}
+	if chosen.IsZero() {
+		a.ui.say("the local password (shown once), and its line for the account's table in the configuration:")
+		a.ui.print("%s\n", password.Reveal())
+	}
+	a.ui.print("password_hash = %q\n", hash)
 	return nil
 }
 
