@@ -46,6 +46,12 @@ func (g *globalOptions) declare(f *flag.FlagSet) {
 	f.StringVar(&g.logFormat, "log-format", g.logFormat, "text or json")
 }
 
+// check refuses what no command could follow, also where the command at hand would not log.
+func (g *globalOptions) check() error {
+	_, err := newLogger(io.Discard, orElse(g.logLevel, "info"), orElse(g.logFormat, "text"))
+	return err
+}
+
 // dispatch finds the command and runs it.
 func dispatch(ctx context.Context, u *ui, args []string) error {
 	o := &options{}
@@ -76,6 +82,9 @@ func dispatch(ctx context.Context, u *ui, args []string) error {
 	}
 	if err != nil {
 		return usageError(orElse(meantFlag(flags, err), "postern help "+c.name), "%s: %w", c.name, err)
+	}
+	if err := o.global.check(); err != nil {
+		return err
 	}
 	a := &app{ui: u, o: o, renewals: make(chan struct{}, renewAtOnce)}
 	defer a.close()
