@@ -69,18 +69,21 @@ func (d *daemon) openSocket(stateDir string) (err error) {
 	return failed(fmt.Errorf("control socket: %w", err), "choose another state directory with --state DIR")
 }
 
+// errStopping is what mail clients hear at the end, and their people read.
+var errStopping = errors.New("the daemon is being stopped")
+
 // run serves until ctx ends and every session has said goodbye. A listener that breaks ends them all, and
 // is the error.
-func (d *daemon) run(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+func (d *daemon) run(stop context.Context) error {
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(stop))
+	defer context.AfterFunc(stop, func() { cancel(errStopping) })()
 	var once sync.Once
 	var broken error
 	serve := func(name string, f func() error) {
 		d.running.Go(func() {
 			if err := f(); err != nil {
 				once.Do(func() { broken = fmt.Errorf("%s: %w", name, err) })
-				cancel()
+				cancel(errStopping)
 			}
 		})
 	}

@@ -86,7 +86,7 @@ func (a *app) printAccount(acc control.Account) {
 	if acc.TokenExpiry != nil {
 		a.ui.print("  access token until %s\n", acc.TokenExpiry.Local().Format(time.DateTime))
 	}
-	if acc.Passwords == 0 {
+	if acc.Passwords == 0 && acc.State != auth.StateTrouble { // which may be that they can not be read
 		a.ui.print("  no local password: postern password add %s\n", acc.Account)
 	}
 	if len(acc.NotCovered) > 0 {
@@ -111,7 +111,11 @@ func (a *app) printAccount(acc control.Account) {
 		a.ui.print("  what to do: postern login %s\n", acc.Account)
 	}
 	for _, s := range acc.Sessions {
-		a.ui.print("  session %d: %s from %s (%s), since %s, %d bytes up, %d down\n",
-			s.ID, s.Protocol, s.Remote, s.Password, s.Since.Local().Format(time.DateTime), s.Up, s.Down)
+		doing := ""
+		if s.Doing != "" {
+			doing = ", " + s.Doing
+		}
+		a.ui.print("  session %d: %s from %s (%s)%s, since %s, %d bytes up, %d down\n",
+			s.ID, s.Protocol, s.Remote, s.Password, doing, s.Since.Local().Format(time.DateTime), s.Up, s.Down)
 	}
 }
