@@ -158,13 +158,14 @@ func (e oauthError) detail() string {
 }
 
 // Explain finds what is known about the text of an Exchange IMAP, POP or SMTP answer, with or without the tag and
-// the status word before it. The Problem is the caller's own.
+// the status word before it. The Problem is the caller's own; its For names the account.
 func Explain(text string) (*Problem, bool) {
 	r, ok := rowForText(text)
 	if !ok {
 		return nil, false
 	}
 	p := r.problem(textCode(r.texts[0]), about{})
+	p.found = &r
 	if r.texts[0] == throttled {
 		p.pause = backoffTime(text)
 	}

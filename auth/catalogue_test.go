@@ -227,6 +227,22 @@ func TestExplainGivesAProblemOfItsOwn(t *testing.T) {
 	}
 }
 
+func TestExplainedProblemNamesTheAccount(t *testing.T) {
+	p, _ := Explain("BAD User is authenticated but not connected.")
+	if !strings.Contains(p.Cure, "postern login EMAIL") {
+		t.Error(p.Cure)
+	}
+	p.For(Account{Email: ann})
+	if !strings.Contains(p.Cure, "postern login "+ann) || strings.Contains(p.Cure, "EMAIL") || p.Say == "" {
+		t.Error(p.Say, p.Cure)
+	}
+	own := &Problem{Say: "said by somebody else", Cure: "{account}"}
+	own.For(Account{Email: ann})
+	if own.Say != "said by somebody else" || own.Cure != "{account}" {
+		t.Error(own.Say, own.Cure)
+	}
+}
+
 func TestConsentURL(t *testing.T) {
 	a := annAccount()
 	a.Provider, a.Tenant = BuiltIn()["microsoft365"].onlyFor([]string{"imap"}), "common"

@@ -45,6 +45,7 @@ type Problem struct {
 	Detail  string    // the provider's own trace, correlation and time, for the log
 	Err     error     // what was behind it, nil when there is nothing more to know
 
+	found      *row          // what Explain found, for For; nil from elsewhere
 	pause      time.Duration // at least so long before the next attempt
 	retryAfter time.Duration // what the provider itself asked for; 0 = nothing
 }
@@ -59,6 +60,13 @@ func (p *Problem) Error() string {
 
 // Unwrap returns Err.
 func (p *Problem) Unwrap() error { return p.Err }
+
+// For names the account in the sentence and the cure of a Problem that Explain has made; others know theirs.
+func (p *Problem) For(a Account) {
+	if p.found != nil {
+		p.Say, p.Cure = about{account: a}.fill(p.found.say), about{account: a}.fill(p.found.cure)
+	}
+}
 
 // Paused is the problem of an account whose Postern a person has paused; proxy gives it to those who come.
 func Paused() *Problem { return newProblem("paused", about{}) }

@@ -163,8 +163,11 @@ func TestNotConnectedIsNoLogin(t *testing.T) {
 	tag, _, _ = strings.Cut(up.line(t), " ")
 	up.send(tag+" BAD User is authenticated but not connected.", "* BYE Connection closed. 14")
 	defer up.Close()
-	if got := c.line(); !strings.HasPrefix(got, "a NO ") {
+	if got := c.line(); !strings.HasPrefix(got, "a NO ") || !strings.Contains(got, "postern login "+fakeUser) {
 		t.Errorf("got %q", got)
+	}
+	if l := p.Stats().Troubles; len(l) != 1 || l[0].Account != fakeUser || l[0].Protocol != "imap" || l[0].Problem.Class != auth.Configuration {
+		t.Errorf("%+v, want what the server has said", l)
 	}
 }
 

@@ -28,24 +28,23 @@ type lastTroubles struct {
 
 type troubleKey struct{ account, protocol string }
 
-// note takes the outcome of a login upstream, and returns it. An end that came from our side tells nothing.
-func (t *lastTroubles) note(ctx context.Context, p Protocol, account auth.Account, err error) error {
+// note takes the outcome of a login upstream. An end that came from our side tells nothing.
+func (t *lastTroubles) note(ctx context.Context, p Protocol, account auth.Account, err error) {
 	problem, known := errors.AsType[*auth.Problem](err)
 	if err != nil && !known || errors.Is(ctx.Err(), context.Canceled) {
-		return err
+		return
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	key := troubleKey{account.Email, p.name()}
 	if err == nil {
 		delete(t.last, key)
-		return nil
+		return
 	}
 	if t.last == nil {
 		t.last = map[troubleKey]Trouble{}
 	}
 	t.last[key] = Trouble{Account: account.Email, Protocol: p.name(), At: time.Now(), Problem: problem}
-	return err
 }
 
 // list returns them in no order.

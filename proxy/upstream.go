@@ -52,7 +52,7 @@ func (s *Server) connect(ctx context.Context, p Protocol, account auth.Account) 
 	up, err := s.dialAndLogin(ctx, p, account, address, token.Access)
 	refused, ok := errors.AsType[*tokenRefused](err)
 	if !ok {
-		return up, s.troubles.note(ctx, p, account, err)
+		return up, s.outcome(ctx, p, account, err)
 	}
 	// A token that seems to come from the future is from a time when the clock was wrong.
 	if age := time.Since(token.Issued); age < 0 || age > justIssued || s.knowledge.accepted(gateKey(p, account), token.Access) {
@@ -61,7 +61,7 @@ func (s *Server) connect(ctx context.Context, p Protocol, account auth.Account) 
 		}
 		up, err = s.dialAndLogin(ctx, p, account, address, token.Access)
 		if refused, ok = errors.AsType[*tokenRefused](err); !ok {
-			return up, s.troubles.note(ctx, p, account, err)
+			return up, s.outcome(ctx, p, account, err)
 		}
 	}
 	problem, known := auth.Explain(refused.text)
@@ -70,7 +70,16 @@ func (s *Server) connect(ctx context.Context, p Protocol, account auth.Account) 
 			Cure: "postern check " + account.Email + " shows what the token is for"}
 	}
 	problem.Err = refused
-	return nil, s.troubles.note(ctx, p, account, problem)
+	return nil, s.outcome(ctx, p, account, problem)
+}
+
+// outcome names the account in what a server has said, and keeps it for who looks why a client does not get in.
+func (s *Server) outcome(ctx context.Context, p Protocol, account auth.Account, err error) error {
+	if problem, ok := errors.AsType[*auth.Problem](err); ok {
+		problem.For(account)
+	}
+	s.troubles.note(ctx, p, account, err)
+	return err
 }
 
 // Probe logs in upstream as a session would, and leaves again: what `postern check` asks. Its errors are
