@@ -36,6 +36,7 @@ func (a about) fill(text string) string {
 		"{account}", cmp.Or(a.account.Email, "EMAIL"),
 		"{who}", cmp.Or(a.account.SignInAs, a.account.Email, "EMAIL"),
 		"{provider}", cmp.Or(a.account.Provider.Name, "the provider"),
+		"the tenant {tenant}", strings.TrimSpace("the tenant "+a.account.Tenant),
 		"{tenant}", cmp.Or(a.account.Tenant, "the tenant"),
 		"{consent}", cmp.Or(a.account.consentURL(), "the consent page of docs/microsoft.md"),
 		"{host}", cmp.Or(a.host, "the provider"),

@@ -243,6 +243,15 @@ func TestExplainedProblemNamesTheAccount(t *testing.T) {
 	}
 }
 
+func TestSentenceWithoutTenant(t *testing.T) {
+	r, _ := rowForNumber(700016)
+	for tenant, want := range map[string]string{"": "in the tenant", "contoso.com": "in the tenant contoso.com"} {
+		if p := r.problem("AADSTS700016", about{account: Account{Tenant: tenant}}); !strings.HasSuffix(p.Say, want) || strings.Contains(p.Say, "tenant the") {
+			t.Errorf("%q: %s", tenant, p.Say)
+		}
+	}
+}
+
 func TestConsentURL(t *testing.T) {
 	a := annAccount()
 	a.Provider, a.Tenant = BuiltIn()["microsoft365"].onlyFor([]string{"imap"}), "common"
