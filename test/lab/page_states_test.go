@@ -128,8 +128,17 @@ func TestPageStatesOfAnAccount(t *testing.T) {
 		c.open(w.origin)
 		return strings.Contains(c.text(), "No mail client is connected")
 	})
-	w.outlook.IMAP.Fail(emulator.AtLogin, -1, emulator.MailFault{Kind: emulator.Throttle, NO: true, Bye: true, Backoff: 10 * time.Minute})
+	w.outlook.IMAP.Fail(emulator.AtLogin, -1, emulator.MailFault{Kind: emulator.Refuse, Text: "NO User is authenticated but not connected."})
 	_, said := w.client(pageAnn, secret)
+	c.open(w.origin)
+	w.state("did-not-open", "By IMAP the mailbox did not open at", "What to do:", "One account is not ready")
+	if !strings.HasPrefix(said, "NO") {
+		t.Error("a client whose mailbox does not open hears", said)
+	}
+	w.outlook.IMAP.ClearFaults()
+
+	w.outlook.IMAP.Fail(emulator.AtLogin, -1, emulator.MailFault{Kind: emulator.Throttle, NO: true, Bye: true, Backoff: 10 * time.Minute})
+	_, said = w.client(pageAnn, secret)
 	c.open(w.origin)
 	w.state("throttled", "The server asks for a pause until", "One account is not ready")
 	if !strings.HasPrefix(said, "NO") {
