@@ -52,14 +52,21 @@ func (a *app) config() (*config.Config, error) {
 	}
 	cfg, err := config.Load(path, builtInProviders())
 	if err != nil {
-		cure := "config.example.toml explains every key"
-		if errors.Is(err, fs.ErrNotExist) {
-			cure = "name the file with --config or POSTERN_CONFIG; without either, the usual place is looked at"
-		}
-		return nil, configError(err, cure)
+		return nil, configError(err, configCure(err))
 	}
 	a.cfg = cfg
 	return cfg, nil
+}
+
+// configCure is what to do about a configuration that can not be used.
+func configCure(err error) string {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "name the file with --config or POSTERN_CONFIG; without either, the usual place is looked at"
+	case errors.Is(err, fs.ErrPermission):
+		return "let the user that runs Postern read the file"
+	}
+	return "config.example.toml explains every key"
 }
 
 // stateDir is where accounts, tokens and the control socket live.
