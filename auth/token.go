@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -120,13 +121,23 @@ func (m *Manager) share(ctx context.Context, account Account, seen store.Token, 
 		select {
 		case <-f.done:
 		case <-ctx.Done():
-			return Token{}, fmt.Errorf("%s: wait for a token: %w", account.Email, context.Cause(ctx))
+			return Token{}, gaveUp(ctx, account)
 		}
 		// A flight that was under way may have ended with the very token that is no good.
 		if mine || f.err != nil || f.token.Access != rejected {
 			return f.token, f.err
 		}
 	}
+}
+
+// gaveUp is the error of who could not wait for a refresh, which goes on. Whose time was up is told of the provider.
+func gaveUp(ctx context.Context, account Account) error {
+	if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return fmt.Errorf("%s: wait for a token: %w", account.Email, context.Cause(ctx))
+	}
+	p := newProblem("timeout", about{account: account, host: hostOf(account.Provider.TokenURL)})
+	p.Err = context.Cause(ctx)
+	return p
 }
 
 // fly returns the account's flight and whether this call started it.

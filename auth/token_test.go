@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -180,6 +181,23 @@ func TestWaiterLeavesAndTheRefreshGoesOn(t *testing.T) {
 		if got := f.record().Token.Access.Reveal(); got != "access-001-secret" {
 			t.Errorf("stored %q; the refresh should have gone on", got)
 		}
+	})
+}
+
+// Whose time is up hears what a provider's silence is always called, and nothing of contexts.
+func TestWaiterRunsOutOfTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, fixtureOptions{})
+		f.id.release = make(chan struct{})
+		f.signedIn(0)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := f.Token(ctx, ann)
+		p := wantProblem(t, err, Retry, "timeout")
+		if !strings.HasSuffix(p.Say, "does not answer in time") || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%q, %v", p.Say, p.Err)
+		}
+		close(f.id.release)
 	})
 }
 
