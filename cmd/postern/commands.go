@@ -96,7 +96,7 @@ func commands() []command {
 			flags: serviceInstallFlags, run: runServiceInstall},
 		{name: "service uninstall", args: "[--system] [--force]", does: "take that back; accounts, tokens and settings stay", flags: serviceUninstallFlags, run: runServiceUninstall},
 		{name: "service status", args: "[--system] [--json]", does: "say whether the system starts the daemon, and whether it runs",
-			more: "Ends with 0 when it runs, and with 1 when not.",
+			more: "Ends with 0 when it runs, and with 1 when not; with --json always with 0.",
 			flags: func(f *flag.FlagSet, o *options) {
 				serviceFlags(f, o)
 				asJSON(f, o)
