@@ -36,7 +36,8 @@ type notices struct {
 
 // update returns what is new and the accounts whose notification has become wrong. An account is forgotten,
 // and may be told about again, only when it is ready, signed out or gone: neither a network that fails in
-// between nor another problem makes an old problem new.
+// between nor another problem makes an old problem new. A mailbox that does not open gives a red icon and no
+// notification: in a fault of Microsoft's it opens every other time, and each no would be a new one.
 func (n *notices) update(st control.Status) (fresh []trayNotice, over []string) {
 	if n.told == nil {
 		n.told = map[string][]string{}

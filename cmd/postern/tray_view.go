@@ -70,9 +70,9 @@ func viewOf(st control.Status) trayView {
 		row := trayRow{account: acc.Account, text: brief(acc.Account, briefAccount) + ": " + brief(accountText(acc), briefText), signIn: canSignIn(acc)}
 		v.rows = append(v.rows, row)
 		switch {
-		case mustAct(acc):
+		case mustAct(acc), acc.State == auth.StateReady && acc.KeptShut() != nil:
 			acting++
-		case !acc.Ready():
+		case acc.State != auth.StateReady:
 			waiting++
 		}
 	}
@@ -124,7 +124,7 @@ func counted(n int, one, many string) string {
 func accountText(acc control.Account) string {
 	switch {
 	case acc.State == auth.StateReady && acc.KeptShut() != nil:
-		return strings.ToUpper(acc.KeptShut().Protocol) + ": " + acc.KeptShut().Say
+		return shutText(acc.KeptShut())
 	case acc.State == auth.StateReady && len(acc.Sessions) > 0:
 		return "ready, " + counted(len(acc.Sessions), "session", "sessions")
 	case auth.IsSignedOut(acc.State):
@@ -137,16 +137,16 @@ func accountText(acc control.Account) string {
 	return acc.State
 }
 
-// mustAct tells the troubles that only a person ends. An account that is signed out is no trouble: a person
-// did that.
+// shutText says by which protocol a mailbox does not open, and why.
+func shutText(u *control.Unopened) string { return strings.ToUpper(u.Protocol) + ": " + u.Say }
+
+// mustAct tells the troubles of the sign-in that only a person ends. An account that is signed out is no trouble: a
+// person did that.
 func mustAct(acc control.Account) bool {
 	if acc.State == auth.StateSignInNeeded {
 		return true
 	}
-	if acc.State != auth.StateTrouble || acc.Problem == nil {
-		return false
-	}
-	return slices.Contains([]string{auth.SignIn.String(), auth.Admin.String(), auth.Configuration.String()}, acc.Problem.Class)
+	return acc.State == auth.StateTrouble && acc.Problem != nil && acc.Problem.NeedsPerson()
 }
 
 func canSignIn(acc control.Account) bool {

@@ -19,7 +19,7 @@ func needing(account, state string, class auth.Class, code string) control.Accou
 
 func unopened(class auth.Class) control.Account {
 	return control.Account{Account: "ann@example.com", State: auth.StateReady,
-		Unopened: []control.Unopened{{Protocol: "smtp", Problem: control.Problem{Class: class.String(), Say: "sending is switched off"}}}}
+		Unopened: []control.Unopened{{Protocol: "smtp", Problem: control.Problem{Class: class.String(), Code: "smtp-off", Say: "sending is switched off", Cure: "mend it"}}}}
 }
 
 func TestTrayView(t *testing.T) {
@@ -46,7 +46,7 @@ func TestTrayView(t *testing.T) {
 		{"admin", []control.Account{needing("ann@example.com", auth.StateTrouble, auth.Admin, "AADSTS90094"), needing("bob@example.com", auth.StateTrouble, auth.Configuration, "x")},
 			trayRed, "Postern: 2 accounts need you",
 			[]trayRow{{"ann@example.com", "ann@example.com: it is broken", false}, {"bob@example.com", "bob@example.com: it is broken", false}}},
-		{"mailbox shut", []control.Account{unopened(auth.Admin)}, trayAmber, "Postern: 1 account is not ready",
+		{"mailbox shut", []control.Account{unopened(auth.Admin)}, trayRed, "Postern: 1 account needs you",
 			[]trayRow{{"ann@example.com", "ann@example.com: SMTP: sending is switched off", false}}},
 		{"mailbox shut for a while", []control.Account{unopened(auth.Retry)}, trayGreen, "Postern: 1 account is ready", []trayRow{{"ann@example.com", "ann@example.com: ready", false}}},
 	} {

@@ -52,12 +52,12 @@ type Unopened struct {
 	Problem
 }
 
-// Ready says whether mail clients get in: the account is signed in, and nothing that lasts keeps its mailbox shut.
+// Ready says whether mail clients get in: the account is signed in, and nothing keeps its mailbox shut.
 func (a Account) Ready() bool { return a.State == auth.StateReady && a.KeptShut() == nil }
 
-// KeptShut is what keeps the mailbox shut and does not pass by itself; nil for nothing.
+// KeptShut is what keeps the mailbox shut until a person does something; nil for nothing.
 func (a Account) KeptShut() *Unopened {
-	i := slices.IndexFunc(a.Unopened, func(u Unopened) bool { return u.Class != auth.Retry.String() })
+	i := slices.IndexFunc(a.Unopened, func(u Unopened) bool { return u.NeedsPerson() })
 	if i < 0 {
 		return nil
 	}
@@ -71,6 +71,11 @@ type Problem struct {
 	Say     string     `json:"say"`
 	Cure    string     `json:"cure,omitempty"`
 	RetryAt *time.Time `json:"retry_at,omitempty"`
+}
+
+// NeedsPerson says whether only a person ends the problem.
+func (p Problem) NeedsPerson() bool {
+	return slices.Contains([]string{auth.SignIn.String(), auth.Admin.String(), auth.Configuration.String()}, p.Class)
 }
 
 // ListAccounts joins the accounts with the sessions that belong to them; it also serves when no daemon runs.
