@@ -23,8 +23,6 @@ type away struct{}
 func (away) Error() string        { return "the store's directory was taken away" }
 func (away) Is(target error) bool { return target == ErrUnavailable }
 
-const awayCure = "mount it again, or make it again and leave it empty: the running daemon writes what it knows into it"
-
 // openHome keeps the directory open: while it is, no other one can have its identity. Where it can not be opened,
 // whoever needs a record says so.
 func (f *File) openHome() {
@@ -44,24 +42,23 @@ func (f *File) openHome() {
 	}
 }
 
-// away says whether another directory, or none, is where the store's was: an error of ErrAway.
-func (f *File) away() error {
+// isAway reports whether another directory, or none, is where the store's was.
+func (f *File) isAway() bool {
 	now, err := os.Stat(f.dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil // whoever needs a record says it better
+		return false // whoever needs a record says it better
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.home == nil {
-		return nil
+	if f.home == nil || err != nil {
+		return f.home != nil
 	}
-	if err == nil {
-		if home, err := f.home.Stat(); err != nil || os.SameFile(home, now) {
-			return nil
-		}
-	}
-	return fmt.Errorf("store %s: %w; %s", f.dir, ErrAway, awayCure)
+	home, err := f.home.Stat()
+	return err == nil && !os.SameFile(home, now)
 }
+
+// listAway is what a list says while the directory is away.
+func (f *File) listAway() error { return fmt.Errorf("store %s: %w; %s", f.dir, ErrAway, cure(ErrAway)) }
 
 // known returns what is known of the account's record; ok is false when that is nothing.
 func (f *File) known(account string) (c cached, ok bool) {
@@ -91,10 +88,11 @@ func (c cached) newer(path string) bool {
 // none was. While there is no directory the error is one of ErrAway; one that is missing alone is made again. Without
 // anything to do it costs two stats.
 func (f *File) ComeBack(ctx context.Context) (back bool, err error) {
-	if err := f.away(); err == nil {
+	if !f.isAway() {
 		return false, nil
-	} else if mkErr := os.Mkdir(f.dir, 0o700); mkErr != nil && !errors.Is(mkErr, fs.ErrExist) {
-		return false, err
+	}
+	if err := os.Mkdir(f.dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return false, f.listAway()
 	}
 	for _, account := range f.allKnown() {
 		if err := f.comeBack(ctx, account); err != nil {

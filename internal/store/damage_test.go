@@ -218,8 +218,9 @@ func TestSomethingElseInTheFilesPlace(t *testing.T) {
 
 // The directory of a disk that is not mounted holds no records either.
 func TestDirectoryGone(t *testing.T) {
-	s := newFile(t)
-	put(t, s, fullRecord())
+	wrote := newFile(t)
+	put(t, wrote, fullRecord())
+	s := openStore(t, wrote.dir, wrote.key.source) // which has read nothing
 	if err := os.Rename(s.dir, s.dir+".away"); err != nil {
 		t.Fatal(err)
 	}

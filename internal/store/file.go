@@ -2,7 +2,6 @@ package store
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -92,7 +91,7 @@ func (f *File) View(ctx context.Context, account string) (Record, error) {
 		}
 	}
 	c, err := f.read(ctx, account)
-	if f.away() != nil {
+	if f.isAway() {
 		if k, ok := f.known(account); ok && k.newer(f.path(fileName(account), recordEnding)) {
 			return k.record.clone(), nil
 		}
@@ -134,10 +133,13 @@ func (f *File) Update(ctx context.Context, account string, change func(*Record) 
 	}
 	unlock, err := f.lock(ctx, account)
 	if err != nil {
-		return cmp.Or(f.away(), err)
+		if f.isAway() {
+			err = f.explain(ErrAway, account)
+		}
+		return err
 	}
 	defer unlock()
-	if f.away() != nil {
+	if f.isAway() {
 		if err := f.putBack(ctx, account); err != nil {
 			return err
 		}
@@ -223,7 +225,7 @@ func (f *File) Delete(ctx context.Context, account string) error {
 		return nil
 	}
 	err = unreachable(f.dir, err)
-	if _, known := f.known(account); known && isNotFound(err) && f.away() != nil {
+	if _, known := f.known(account); known && isNotFound(err) && f.isAway() {
 		return nil // it was not written back yet
 	}
 	return f.explain(err, account)
@@ -236,8 +238,8 @@ func (f *File) List(ctx context.Context) ([]string, error) {
 	}
 	var accounts []string
 	var problems []error
-	if away := f.away(); away != nil {
-		accounts, problems = f.allKnown(), append(problems, away)
+	if f.isAway() {
+		accounts, problems = f.allKnown(), append(problems, f.listAway())
 	}
 	names, err := f.names(recordEnding)
 	if err != nil && len(problems) == 0 {

@@ -149,6 +149,8 @@ func (f *File) explain(err error, account string) error {
 // cure says what a person can do about an error of the file system.
 func cure(err error) string {
 	switch {
+	case errors.Is(err, ErrAway):
+		return "mount it again, or make it again and leave it empty: the running daemon writes what it knows into it"
 	case errors.Is(err, fs.ErrPermission):
 		return "run postern as the user whose store it is, or give the file to that user"
 	case errors.Is(err, errIrregular):

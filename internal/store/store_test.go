@@ -135,7 +135,7 @@ func TestFormatOne(t *testing.T) {
 		`"SendOnly":true,"Created":"2026-11-24T15:00:00.123456789Z","Expires":"2026-11-24T15:00:00.12345679Z"}],` +
 		`"Token":{"Access":"YWNjZXNzLXRva2VuIP8APCY+","Refresh":"cmVmcmVzaC10b2tlbg==","Expiry":"2026-11-24T15:00:00.123456791Z",` +
 		`"Scopes":["a","b"],"SignedInAs":"ann","Provider":"lab","ClientID":"app","SignedInAt":"2026-11-24T15:00:00.123456792Z",` +
-		`"RefreshedAt":"2026-11-24T15:00:00.123456793Z"},"Problem":{"Class":"retry","Code":"http-503","Say":"say","Cure":"cure",` +
+		`"RefreshedAt":"2026-11-24T15:00:00.123456793Z"},"LoggedOut":"2026-11-24T15:00:00.123456796Z","Problem":{"Class":"retry","Code":"http-503","Say":"say","Cure":"cure",` +
 		`"At":"2026-11-24T15:00:00.123456794Z","RetryAt":"2026-11-24T15:00:00.123456795Z"}}`
 	got, err := decode(ann, []byte(plain))
 	if err != nil || !reflect.DeepEqual(got, fullRecord()) {
