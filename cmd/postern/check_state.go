@@ -22,7 +22,7 @@ func (c *checkup) stateDirectory() bool {
 	info, err := os.Stat(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return t.ok("%s is not there yet; it is made when there is something to keep. If it was there before, make it or mount it again: a daemon that runs writes what it knows into it", dir)
+		return t.ok("%s is not there yet; it is made when there is something to keep. One that was there before: mount it again or make it, and a daemon that runs fills it", dir)
 	case err != nil:
 		return t.fail(exitFailed, "let the user that runs Postern into it, or choose another with --state DIR", "%v", err)
 	case !info.IsDir():

@@ -34,7 +34,7 @@ func (a *app) status(ctx context.Context) (control.Status, error) {
 	}
 	if dir := a.stateDir(); dir != "" && !isDir(dir) { // which is not made to be looked at
 		a.store = store.NewMemory()
-		a.ui.say("there is no state directory %s yet; or it was taken away, and a daemon that runs can not be asked: make it or mount it again", dir)
+		a.ui.say("there is no state directory %s", dir)
 	}
 	m, err := a.accounts()
 	if err != nil {
