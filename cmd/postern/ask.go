@@ -24,9 +24,9 @@ func (u *ui) canAsk() bool {
 func (u *ui) ask(ctx context.Context, question, usual string, check func(string) error) (string, error) {
 	for {
 		if usual != "" {
-			fmt.Fprintf(u.err, "%s [%s]: ", question, usual)
+			u.prompt("%s [%s]: ", question, usual)
 		} else {
-			fmt.Fprintf(u.err, "%s: ", question)
+			u.prompt("%s: ", question)
 		}
 		answer, err := u.line(ctx)
 		if err != nil {

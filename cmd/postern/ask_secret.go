@@ -45,7 +45,7 @@ func (u *ui) hidden(ctx context.Context, fd int, prompt string) (string, error) 
 		text []byte
 		err  error
 	}
-	fmt.Fprint(u.err, prompt)
+	u.prompt("%s", prompt)
 	got := make(chan line, 1)
 	go func() {
 		text, err := term.ReadPassword(fd)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"time"
@@ -39,7 +40,7 @@ func (a *app) bye(err error) error {
 	if refused, ok := errors.AsType[*proxy.PreauthRefused](err); ok && refused.Bye != "" {
 		say = refused.Bye
 	}
-	a.ui.print("* BYE %s\r\n", oneLine(say))
+	fmt.Fprintf(a.ui.out, "* BYE %s\r\n", oneLine(say)) // with a CR, which print takes out
 	return err
 }
 

@@ -119,22 +119,23 @@ type importer struct {
 }
 
 func (im *importer) run(ctx context.Context, s *migration.Settings) error {
-	im.ui.print("%s: %s\n", im.file, s.Format)
+	im.tell("%s: %s", im.file, s.Format)
 	accounts := im.choose(s.Accounts)
 	if len(accounts) == 0 && len(s.Accounts) > 0 {
 		var names []string
 		for _, a := range s.Accounts {
 			names = append(names, cmp.Or(a.Email, "an account without a name"))
 		}
-		return failed(fmt.Errorf("%s has no account %s", im.file, im.only), "it has "+strings.Join(names, ", "))
+		return failed(fmt.Errorf("%s has no account %s", im.file, im.only), harmlessLine("it has "+strings.Join(names, ", ")))
 	}
 	for _, a := range accounts {
-		im.ui.print("\n%s\n", cmp.Or(a.Email, "an account without a name"))
+		im.ui.print("\n")
+		im.tell("%s", cmp.Or(a.Email, "an account without a name"))
 		if err := im.take(ctx, a); err != nil {
 			return err
 		}
 		for _, left := range a.Left {
-			im.ui.print("  left: %s\n", left)
+			im.tell("  left: %s", left)
 		}
 	}
 	im.others(s)
@@ -174,18 +175,23 @@ func (im *importer) isServiceOf(a migration.Account, email string) bool {
 	return ok && name == auth.ProviderFor(email)
 }
 
+// tell prints one line, whatever the file's names have in them.
+func (im *importer) tell(format string, args ...any) {
+	im.ui.print("%s\n", harmlessLine(fmt.Sprintf(format, args...)))
+}
+
 // others prints what belongs to no single account.
 func (im *importer) others(s *migration.Settings) {
 	if len(s.Listen) > 0 {
 		im.ui.print("\nfor mail clients to stay as they are, put this into the configuration file:\n  [listen]\n")
 		for _, p := range s.Listen {
-			im.ui.print("  %s = %q\n", p.Key, p.Value)
+			im.tell("  %s = %q", p.Key, p.Value)
 		}
 	}
 	if len(s.Left) > 0 {
 		im.ui.print("\n")
 	}
 	for _, left := range s.Left {
-		im.ui.print("left: %s\n", left)
+		im.tell("left: %s", left)
 	}
 }

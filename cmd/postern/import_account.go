@@ -36,6 +36,8 @@ func (im *importer) take(ctx context.Context, a migration.Account) error {
 		im.notTaken("%s", a.Broken)
 	case a.Email == "":
 		im.notTaken("the file does not say whose it is: postern import %s EMAIL", shellWord(im.file))
+	case checkAddress(a.Email) != nil:
+		im.notTaken("its name is no mail address")
 	case !known:
 		im.notTaken("its provider is not built in; put this into the configuration file and import again:")
 		im.ui.print("%s", im.providerTable(a))
@@ -43,7 +45,7 @@ func (im *importer) take(ctx context.Context, a migration.Account) error {
 		im.notTaken("the client id is not in the file: give it with --client-id (docs/microsoft.md says how to get one of your own)")
 	case there && (existing.Provider.Name != name || existing.ClientID != clientID):
 		im.notTaken("there is an account of that name already, with provider %s and client id %s; postern account remove %s makes room",
-			existing.Provider.Name, existing.ClientID, a.Email)
+			existing.Provider.Name, existing.ClientID, shellWord(a.Email))
 	default:
 		return im.add(ctx, a, there, auth.Account{Email: a.Email, Provider: auth.Provider{Name: name}, ClientID: clientID, Tenant: tenant, Flow: auth.Flow(a.Flow),
 			ClientCertificate: im.besideFile(a.ClientCertificate), ClientKey: im.besideFile(a.ClientKey)})
@@ -52,7 +54,7 @@ func (im *importer) take(ctx context.Context, a migration.Account) error {
 }
 
 func (im *importer) notTaken(format string, args ...any) {
-	im.ui.print("  not taken: "+format+"\n", args...)
+	im.tell("  not taken: "+format, args...)
 }
 
 // add makes the account and brings its tokens along.
@@ -95,48 +97,48 @@ func (im *importer) say(a migration.Account, there bool, account auth.Account) {
 	if there {
 		word = "there already"
 	}
-	im.ui.print("  %s: provider %s, client id %s, sign-in by %s\n", word, account.Provider.Name, account.ClientID, cmp.Or(string(account.Flow), "browser"))
+	im.tell("  %s: provider %s, client id %s, sign-in by %s", word, account.Provider.Name, account.ClientID, cmp.Or(string(account.Flow), "browser"))
 	if account.Tenant != "" {
-		im.ui.print("  taken: tenant %s\n", account.Tenant)
+		im.tell("  taken: tenant %s", account.Tenant)
 	}
 	if account.ClientSecretFile != "" && !there {
-		im.ui.print("  taken: client secret, into %s\n", account.ClientSecretFile)
+		im.tell("  taken: client secret, into %s", account.ClientSecretFile)
 	}
 	if account.ClientCertificate != "" {
-		im.ui.print("  taken: certificate %s, where it is\n", account.ClientCertificate)
+		im.tell("  taken: certificate %s, where it is", account.ClientCertificate)
 	}
 	if len(a.Scopes) > 0 {
 		if extra := otherScopes(a.Scopes); len(extra) > 0 {
-			im.ui.print("  left: scopes %s: Postern asks for mail only\n", strings.Join(extra, " "))
+			im.tell("  left: scopes %s: Postern asks for mail only", strings.Join(extra, " "))
 		}
 	}
 }
 
 // bringTokens signs the account in with the other program's refresh token.
 func (im *importer) bringTokens(ctx context.Context, a migration.Account, account auth.Account, refresh auth.Secret, trouble string) error {
-	signIn := "postern login " + a.Email
+	signIn := "postern login " + shellWord(a.Email)
 	switch {
 	case trouble != "":
-		im.ui.print("  left: tokens: %s\n", trouble)
+		im.tell("  left: tokens: %s", trouble)
 	case refresh.IsZero():
 	case im.o.dryRun:
-		im.ui.print("  taken: refresh token: no new sign-in is needed\n")
+		im.tell("  taken: refresh token: no new sign-in is needed")
 		signIn = ""
 	default:
 		switch err := im.manager.Adopt(ctx, a.Email, refresh, a.Scopes); {
 		case errors.Is(err, auth.ErrSignedIn):
-			im.ui.print("  left: refresh token: the account is signed in already\n")
+			im.tell("  left: refresh token: the account is signed in already")
 		case err != nil:
 			return err
 		default:
-			im.ui.print("  taken: refresh token: no new sign-in is needed\n")
+			im.tell("  taken: refresh token: no new sign-in is needed")
 		}
 		signIn = ""
 	}
 	if signIn != "" {
 		im.next = append(im.next, signIn)
 	}
-	im.next = append(im.next, "postern password add "+a.Email+" (or --choose, to keep the password that the mail client has)")
+	im.next = append(im.next, "postern password add "+shellWord(a.Email)+" (or --choose, to keep the password that the mail client has)")
 	return nil
 }
 

@@ -20,7 +20,7 @@ func (u *ui) sayCode(address string) {
 	if err != nil || !canDraw(u.err, code.Size+2*quietZone) {
 		return
 	}
-	u.say("\n%s", drawCode(code))
+	io.WriteString(u.err, "\n"+drawCode(code)+"\n") // with signs for the terminal, which say takes out
 }
 
 // canDraw says whether w is a terminal that is so many columns wide and shows block characters in colour.

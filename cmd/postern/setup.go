@@ -9,6 +9,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"unicode"
 
 	"postern/auth"
 	"postern/internal/store"
@@ -107,7 +108,8 @@ func (s *setup) address(ctx context.Context, args []string) error {
 
 func checkAddress(email string) error {
 	local, domain, ok := strings.Cut(email, "@")
-	if !ok || local == "" || domain == "" || strings.ContainsAny(email, " \t") {
+	unfit := func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }
+	if !ok || local == "" || domain == "" || strings.ContainsFunc(email, unfit) {
 		return fmt.Errorf("%q is no mail address", email)
 	}
 	return nil

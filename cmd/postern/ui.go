@@ -17,16 +17,24 @@ import (
 //   - An error is one line "postern: error: what: why", followed by a line "postern: hint: cure" where there
 //     is a cure. Lower case, no full stop.
 //   - Nothing is asked when standard input is no terminal.
+//   - What a file or a server calls something is shown without the signs that a terminal obeys.
 type ui struct {
 	in       io.Reader
 	out, err io.Writer
 }
 
 // print writes a result.
-func (u *ui) print(format string, args ...any) { fmt.Fprintf(u.out, format, args...) }
+func (u *ui) print(format string, args ...any) {
+	io.WriteString(u.out, harmless(fmt.Sprintf(format, args...)))
+}
 
 // say tells a person what is going on.
-func (u *ui) say(format string, args ...any) { fmt.Fprintf(u.err, format+"\n", args...) }
+func (u *ui) say(format string, args ...any) { u.prompt(format+"\n", args...) }
+
+// prompt is say without the line's end.
+func (u *ui) prompt(format string, args ...any) {
+	io.WriteString(u.err, harmless(fmt.Sprintf(format, args...)))
+}
 
 // json writes a result for a script, on one line.
 func (u *ui) json(v any) error { return json.NewEncoder(u.out).Encode(v) }
