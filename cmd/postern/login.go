@@ -5,13 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"runtime"
 	"strings"
 	"time"
-
-	"github.com/cli/browser"
 
 	"postern/auth"
 	"postern/internal/control"
@@ -71,25 +66,6 @@ func (a *app) loginByBrowser(ctx context.Context, m *auth.Manager, account auth.
 		return cause
 	}
 	return err
-}
-
-// openBrowser says whether a browser has been started, as far as that can be told: some come back at once, some
-// when the person closes them.
-func openBrowser(address string) bool {
-	browser.Stdout, browser.Stderr = io.Discard, io.Discard // theirs, not a result of ours
-	failed := make(chan error, 1)
-	go func() { failed <- browser.OpenURL(address) }()
-	select {
-	case err := <-failed:
-		return err == nil
-	case <-time.After(2 * time.Second):
-		return true
-	}
-}
-
-// hasScreen is false where a browser can hardly have opened before the person, as over ssh.
-func hasScreen() bool {
-	return runtime.GOOS != "linux" || os.Getenv("DISPLAY") != "" || os.Getenv("WAYLAND_DISPLAY") != ""
 }
 
 // readPasted gives each line of standard input to the sign-in. It ends with the process.

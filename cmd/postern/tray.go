@@ -7,8 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/cli/browser"
-
 	"postern/internal/control"
 )
 
@@ -141,7 +139,7 @@ func (t *tray) pause(on bool) {
 func (t *tray) signIn(account string) {
 	st, err := t.daemon.Status(t.ctx)
 	if page := pageAt(st.Listeners); err == nil && page != "" {
-		t.open(page + control.SignInPath(account))
+		t.open(page+control.SignInPath(account), "postern login "+account)
 		return
 	}
 	go func() {
@@ -151,9 +149,15 @@ func (t *tray) signIn(account string) {
 	}()
 }
 
-func (t *tray) open(url string) {
-	if err := browser.OpenURL(url); err != nil {
-		t.ui.say("no browser opens here (%v); open this address: %s", err, url)
+// open shows an address in the browser. Where none opens, whoever clicked is told what to type: the address may be a
+// key to the page, and what the tray says ends in a log.
+func (t *tray) open(url, instead string) {
+	if openBrowser(url) {
+		return
+	}
+	n := trayNotice{title: "Postern: no browser opens here", text: "The page is to be opened by hand.", cure: instead}
+	if err := t.desktop.notify(n); err != nil {
+		t.ui.say("%s: %s (no notification: %v)", n.title, n.body(""), err)
 	}
 }
 
@@ -191,6 +195,6 @@ func (t *tray) startsAtLogin(on bool) bool {
 // openPage leads to the web page with all accounts.
 func (t *tray) openPage() {
 	if page, err := t.daemon.BrowserLink(t.ctx); err == nil && page != "" {
-		t.open(page)
+		t.open(page, "postern open --no-browser")
 	}
 }
