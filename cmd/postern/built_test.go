@@ -177,7 +177,11 @@ type daemonProcess struct {
 
 // serve starts a daemon and waits until it listens.
 func (h *household) serve(args ...string) (*daemonProcess, error) {
-	cmd := h.command(append(args, "--log-level", "debug", "serve")...)
+	return h.start(h.command(append(args, "--log-level", "debug", "serve")...))
+}
+
+// start is serve with a command of the test's own.
+func (h *household) start(cmd *exec.Cmd) (*daemonProcess, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, err

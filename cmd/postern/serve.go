@@ -42,13 +42,15 @@ func runServe(ctx context.Context, a *app, args []string) error {
 		return err
 	}
 	d.reload = func() error { return a.reload(d, m) }
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
 	log.Info("started", "version", version(), "state", a.stateDir(), "pid", os.Getpid())
 	stop := context.AfterFunc(ctx, func() {
 		log.Info("stopping", "cause", fmt.Sprint(context.Cause(ctx)))
 		notifySystemd(systemd.SdNotifyStopping)
 	})
 	defer stop()
-	defer reloadOnSignal(d)()
+	defer followHangups(d, end)()
 	go logAccounts(ctx, m, log)
 	go m.Keep(ctx, d.inUse)
 	go d.keepState(ctx, a.stateDir(), a.store)

@@ -2,5 +2,5 @@
 
 package main
 
-// reloadOnSignal does nothing: Windows has no SIGHUP; `postern reload` does the same.
-func reloadOnSignal(*daemon) (stop func()) { return func() {} }
+// followHangups does nothing: Windows has no SIGHUP, and ends what runs in a window with it. `postern reload` reloads.
+func followHangups(*daemon, func(error)) (stop func()) { return func() {} }
