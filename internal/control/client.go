@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strconv"
 	"syscall"
 	"time"
@@ -42,6 +43,9 @@ func NewClient(stateDir string) *Client {
 }
 
 func (c *Client) dial(ctx context.Context) (net.Conn, error) {
+	if err := c.isOurs(); err != nil {
+		return nil, err
+	}
 	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", c.path)
 	switch {
 	case err == nil:
@@ -54,6 +58,25 @@ func (c *Client) dial(ctx context.Context) (net.Conn, error) {
 		return nil, fmt.Errorf("%w that this user may ask (%w)", ErrNotRunning, err)
 	}
 	return nil, fmt.Errorf("%w that can be asked (%w)", ErrNotRunning, err)
+}
+
+// isOurs keeps what is asked of the daemon from somebody else's socket: one in the working directory, where the
+// environment has no home, or in the directory for temporary files, where anybody may make one first.
+func (c *Client) isOurs() error {
+	if c.stateDir == "" {
+		return fmt.Errorf("%w that can be found: the environment has no home, so name the state directory with --state", ErrNotRunning)
+	}
+	dir := filepath.Dir(c.path)
+	if dir == filepath.Clean(c.stateDir) {
+		return nil
+	}
+	switch err := ownedByUs(dir); {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%w with the state directory %s", ErrNotRunning, c.stateDir)
+	case err != nil:
+		return fmt.Errorf("%w that can be trusted (%w)", ErrNotRunning, err)
+	}
+	return nil
 }
 
 // isNobody tells a socket that is not there, or that a daemon left behind, from other troubles. Windows has a number
