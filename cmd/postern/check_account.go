@@ -38,7 +38,7 @@ func (c *checkup) addresses(ctx context.Context) []string {
 		return nil
 	}
 	if len(accounts) == 0 {
-		t.warn("postern account add EMAIL", "there is none yet")
+		t.warn("postern setup", "there is none yet")
 	}
 	emails := make([]string, 0, len(accounts))
 	for _, a := range accounts {

@@ -22,13 +22,20 @@ func (c *checkup) stateDirectory() bool {
 	info, err := os.Stat(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
+		if err := canWriteIn(nearest(dir)); err != nil {
+			return t.fail(exitFailed, "choose another with --state DIR", "%s is not there, and can not be made: %v", dir, err)
+		}
 		return t.ok("%s is not there yet; it is made when there is something to keep. One that was there before: mount it again or make it, and a daemon that runs fills it", dir)
 	case err != nil:
 		return t.fail(exitFailed, "let the user that runs Postern into it, or choose another with --state DIR", "%v", err)
 	case !info.IsDir():
 		return t.fail(exitFailed, "choose another with --state DIR", "%s is not a directory", dir)
 	}
-	if err := canWrite(dir); err != nil {
+	written := dir
+	if records := filepath.Join(dir, "store"); isDir(records) {
+		written = records
+	}
+	if err := canWriteIn(written); err != nil {
 		return t.fail(exitFailed, "make room on the disk, or give the directory to the user that runs Postern; until then no renewed token can be kept",
 			"can not write in it: %v", err)
 	}
@@ -41,11 +48,16 @@ func (c *checkup) stateDirectory() bool {
 	return t.ok("%s", dir)
 }
 
-// canWrite writes as much as a record and takes it away again.
-func canWrite(dir string) error {
-	if records := filepath.Join(dir, "store"); isDir(records) {
-		dir = records
+// nearest is the first directory upwards that is there.
+func nearest(dir string) string {
+	for !isDir(dir) && dir != filepath.Dir(dir) {
+		dir = filepath.Dir(dir)
 	}
+	return dir
+}
+
+// canWriteIn writes as much as a record and takes it away again.
+func canWriteIn(dir string) error {
 	f, err := os.CreateTemp(dir, ".check-*")
 	if err != nil {
 		return err
