@@ -63,7 +63,7 @@ func dispatch(ctx context.Context, u *ui, args []string) error {
 		return help(u, nil)
 	}
 	if err != nil {
-		return usageError(orElse(meantFlag(flags, err), `"postern help" lists the commands`), "%w", err)
+		return usageError(orElse(meantFlag(flags, err), `"postern help" lists the commands`), "%s", flagWords(err))
 	}
 	if isVersion {
 		args = []string{"version"}
@@ -81,7 +81,7 @@ func dispatch(ctx context.Context, u *ui, args []string) error {
 		return help(u, strings.Fields(c.name))
 	}
 	if err != nil {
-		return usageError(orElse(meantFlag(flags, err), "postern help "+c.name), "%s: %w", c.name, err)
+		return usageError(orElse(meantFlag(flags, err), "postern help "+c.name), "%s: %s", c.name, flagWords(err))
 	}
 	if err := o.global.check(); err != nil {
 		return err

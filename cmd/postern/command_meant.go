@@ -25,6 +25,12 @@ func meantCommand(args []string) string {
 	return config.Nearest(args[0], first)
 }
 
+// flagWords says what is wrong with a flag in our words; package flag writes all flags with one dash.
+func flagWords(err error) string {
+	return strings.NewReplacer("flag provided but not defined: -", "unknown flag --", "flag needs an argument: -", "a value is missing behind --",
+		" for flag -", " for --", " for -", " for --").Replace(err.Error())
+}
+
 // meantFlag is a hint for a flag that there is not, "" for another error or when nothing comes near.
 func meantFlag(flags *flag.FlagSet, err error) string {
 	_, wrong, ok := strings.Cut(err.Error(), "flag provided but not defined: -")

@@ -24,7 +24,10 @@ func runDemo(ctx context.Context, a *app, args []string) error {
 		return err
 	}
 	a.isDaemon = true
-	host, _, err := net.SplitHostPort(a.o.addr)
+	host, port, err := net.SplitHostPort(a.o.addr)
+	if err == nil {
+		_, err = net.LookupPort("tcp", port)
+	}
 	if err != nil {
 		return usageError("an address is host:port, such as 127.0.0.1:0 for a free port", "--addr: %w", err)
 	}

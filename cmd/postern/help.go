@@ -55,6 +55,9 @@ func helpCommand(u *ui, words []string) error {
 		printFlags(u, c)
 	}
 	if !found {
+		if meant := meantCommand(words); meant != "" {
+			return usageError("did you mean \"postern help "+meant+"\"?", "unknown command %q", name)
+		}
 		return usageError(`"postern help" lists the commands`, "unknown command %q", name)
 	}
 	return nil
