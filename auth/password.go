@@ -16,6 +16,9 @@ import (
 // is wrong.
 var ErrWrongPassword = errors.New("wrong user name or password")
 
+// ErrWhichPassword means that an id or a label names no one local password.
+var ErrWhichPassword = errors.New("which local password")
+
 // Login is what a local password opens.
 type Login struct {
 	Account            Account
@@ -218,13 +221,13 @@ func findPassword(all []store.Password, idOrLabel string) (int, error) {
 		switch {
 		case p.Label != idOrLabel:
 		case found >= 0:
-			return 0, fmt.Errorf("password %q: several have this label, name one by its id", idOrLabel)
+			return 0, fmt.Errorf("%w: several have the label %q", ErrWhichPassword, idOrLabel)
 		default:
 			found = i
 		}
 	}
 	if found < 0 {
-		return 0, fmt.Errorf("password %q: there is none with this id or label", idOrLabel)
+		return 0, fmt.Errorf("%w: none has the id or the label %q", ErrWhichPassword, idOrLabel)
 	}
 	return found, nil
 }

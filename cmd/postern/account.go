@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -46,6 +47,11 @@ func runAccountAdd(ctx context.Context, a *app, args []string) error {
 	}
 	if err := checkClientID(o.provider, o.clientID); err != nil { // which the sign-in would find out late
 		a.ui.say("%s does not look right: %v (docs/microsoft.md)", o.clientID, err)
+	}
+	for _, file := range []string{account.ClientSecretFile, account.ClientCertificate, account.ClientKey} {
+		if _, err := os.Stat(file); file != "" && err != nil {
+			a.ui.say("the sign-in needs a file that is not there: %v", err)
+		}
 	}
 	if !isSignedIn(ctx, m, email) {
 		a.ui.say("next: postern login %s", email)

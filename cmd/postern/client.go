@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -8,6 +9,7 @@ import (
 	"strings"
 
 	"postern/auth"
+	"postern/internal/config"
 )
 
 func clientFlags(f *flag.FlagSet, o *options) {
@@ -109,10 +111,7 @@ func (a *app) clientSettings(ctx context.Context, p clientProgram, email []strin
 	if err := a.useListeners(ctx, &s); err != nil {
 		return s, err
 	}
-	where := a.cfg.Path
-	if where == "" {
-		where = "the configuration file (config.example.toml says where it belongs)"
-	}
+	where := cmp.Or(a.cfg.Path, config.DefaultPath(), "the configuration file")
 	return s, s.need(p, "it is off", where)
 }
 
@@ -129,7 +128,7 @@ func theAccount(ctx context.Context, m *auth.Manager, email []string) (auth.Acco
 	case 1:
 		return m.Account(ctx, all[0].Email)
 	case 0:
-		return auth.Account{}, failed(errors.New("there is no account yet"), `"postern account add EMAIL" makes one`)
+		return auth.Account{}, failed(errors.New("there is no account yet"), `"postern setup" or "postern account add EMAIL" makes one`)
 	}
 	names := make([]string, 0, len(all))
 	for _, account := range all {

@@ -115,6 +115,9 @@ func runLogout(ctx context.Context, a *app, args []string) error {
 	if err != nil {
 		return err
 	}
+	if len(accounts) == 0 {
+		a.ui.say("there is no account to sign out")
+	}
 	var errs []error
 	for _, account := range accounts {
 		errs = append(errs, a.logout(ctx, m, account.Email))

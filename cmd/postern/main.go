@@ -103,7 +103,7 @@ func hint(err error) string {
 		return p.Cure
 	}
 	if errors.Is(err, auth.ErrUnknownAccount) {
-		return `"postern account list" shows the accounts, "postern account add EMAIL" makes one`
+		return `"postern account list" shows the accounts, "postern setup EMAIL" makes one`
 	}
 	return ""
 }

@@ -153,6 +153,9 @@ func runPasswordList(ctx context.Context, a *app, args []string) error {
 	if a.o.json {
 		return errors.Join(append(broken, a.ui.json(rows))...)
 	}
+	if len(rows) == 0 && len(broken) == 0 {
+		a.ui.say(`no local password yet: "postern password add EMAIL" makes one`)
+	}
 	for _, r := range rows {
 		until := ""
 		if r.Expires != nil {
@@ -183,6 +186,9 @@ func runPasswordRevoke(ctx context.Context, a *app, args []string) error {
 		return err
 	}
 	was, err := m.RevokePassword(ctx, args[0], args[1])
+	if errors.Is(err, auth.ErrWhichPassword) {
+		return failed(err, "name it by its id: postern password list "+shellWord(args[0]))
+	}
 	if err != nil {
 		return err
 	}
