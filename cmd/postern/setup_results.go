@@ -48,7 +48,8 @@ func (s *setup) printClient(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	hasSecret := s.another && strings.Contains(text, "PASSWORD")
+	wants := strings.Contains(text, "PASSWORD")
+	hasSecret := s.another && wants
 	if hasSecret {
 		text = strings.ReplaceAll(text, "PASSWORD", s.secret.Reveal())
 	}
@@ -56,8 +57,11 @@ func (s *setup) printClient(ctx context.Context) error {
 	if p.goes != "" {
 		s.ui.say("these go to: %s", p.goes)
 	}
-	if hasSecret {
+	switch {
+	case hasSecret:
 		s.ui.say("the password is in them already")
+	case wants:
+		s.ui.say("PASSWORD stands for the local password that you have; another: postern password add %s", s.account.Email)
 	}
 	if p.note != "" {
 		s.ui.say("%s", settings.say(p.note))

@@ -46,7 +46,7 @@ func (s *setup) openSMTP(ctx context.Context) error {
 	}
 	if err != nil {
 		return failed(fmt.Errorf("sending is off: %w", err),
-			fmt.Sprintf("under [listen] set smtp = %q in %s, then run postern setup %s again", usualAddress["smtp"], file, s.account.Email))
+			fmt.Sprintf("under [listen] set smtp = %q in %s, then run postern setup %s again", cmp.Or(address, usualAddress["smtp"]), file, s.account.Email))
 	}
 	s.ui.say("mail to send is taken at %s: written into %s, under [listen]", address, file)
 	return s.takeConfiguration(ctx)
