@@ -31,6 +31,7 @@ func runOpen(ctx context.Context, a *app, args []string) error {
 		a.ui.print("%s\n", link)
 		return nil
 	}
+	browser.Stderr = nil // xdg-open names each browser that it does not find; one for the terminal draws on Stdout
 	if err := browser.OpenURL(link); err != nil {
 		a.ui.say("no browser opens here; open this address, once and within two minutes:")
 		a.ui.print("%s\n", link)

@@ -34,6 +34,7 @@ func cmdBrowser(ts *testscript.TestScript, neg bool, args []string) {
 func playBrowser() {
 	at := os.Getenv(browserVariable)
 	if at == "" {
+		fmt.Fprintln(os.Stderr, "xdg-open: no method available for opening", os.Args[1])
 		os.Exit(3)
 	}
 	res, err := http.PostForm(at, url.Values{"url": {os.Args[1]}})
