@@ -39,6 +39,9 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	endLine := sync.OnceFunc(ui.endLine)
 	defer context.AfterFunc(ctx, endLine)()
 	err := dispatch(ctx, ui, args)
+	if err == nil && ui.lost != nil {
+		err = failed(fmt.Errorf("the result could not be written: %w", ui.lost), "")
+	}
 	if ctx.Err() != nil {
 		endLine()
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -21,11 +22,14 @@ import (
 type ui struct {
 	in       io.Reader
 	out, err io.Writer
+
+	lost error // the first result that could not be written
 }
 
 // print writes a result.
 func (u *ui) print(format string, args ...any) {
-	io.WriteString(u.out, harmless(fmt.Sprintf(format, args...)))
+	_, err := io.WriteString(u.out, harmless(fmt.Sprintf(format, args...)))
+	u.lost = cmp.Or(u.lost, err)
 }
 
 // say tells a person what is going on.
