@@ -149,8 +149,11 @@ func (s clientSettings) need(p clientProgram, why, where string) error {
 		if where == "" {
 			return configError(fmt.Errorf("%s needs an %s server: %s", p.name, strings.ToUpper(key), why), "leave --token away, or use another client")
 		}
-		return configError(fmt.Errorf("%s needs listen.%s: %s", p.title, key, why),
-			fmt.Sprintf("under [listen] set %s = %q in %s, then postern reload", key, usualAddress[key], where))
+		cure := fmt.Sprintf("under [listen] set %s = %q in %s, then postern reload and postern login %s", key, usualAddress[key], where, s.Email)
+		if key == "smtp" {
+			cure = "postern setup " + s.Email + " --send switches it on"
+		}
+		return configError(fmt.Errorf("%s needs listen.%s: %s", p.title, key, why), cure)
 	}
 	return nil
 }

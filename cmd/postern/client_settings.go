@@ -126,12 +126,12 @@ func (s clientSettings) UUID(of string) string {
 	return strings.ToUpper(fmt.Sprintf("%x-%x-%x-%x-%x", b[0:4], b[4:6], b[6:8], b[8:10], b[10:16]))
 }
 
-// NoSMTP says how to send when that is off.
+// NoSMTP says how to send when that is off. It stands in comments too, of which XML's end at two dashes.
 func (s clientSettings) NoSMTP() string {
 	if s.Token {
 		return "the provider has no SMTP server"
 	}
-	return `to send as well, set smtp = "` + usualAddress["smtp"] + `" under [listen] in Postern's configuration`
+	return "to send as well, run postern setup again: it asks"
 }
 
 // TokenWords is the command that prints an access token.
