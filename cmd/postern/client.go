@@ -70,7 +70,7 @@ func (a *app) listClients() error {
 // sayWhatToDo goes to standard error: the settings alone belong into the client's file.
 func (a *app) sayWhatToDo(p clientProgram, s clientSettings) {
 	if p.goes != "" {
-		a.ui.say("these go to: %s", p.goes)
+		a.ui.say("these go to: %s", s.say(p.goes))
 	}
 	if s.Tunnel {
 		a.ui.say("no password is needed: postern connect runs as you")

@@ -169,7 +169,7 @@ func (s *setup) provider(ctx context.Context) (string, error) {
 	case found.why != "":
 		s.ui.say("provider: %s (%s)", found.name, found.why)
 	case !s.asks:
-		return "", missing("--provider P", "the provider of "+s.account.Email+" was not found, and")
+		return "", missing("--provider P", "the provider (nothing tells where the mail of "+s.account.Email+" is)")
 	default:
 		s.ui.say("nothing tells where the mail of %s is; the providers are:\n  %s", s.account.Email, strings.Join(slices.Sorted(maps.Keys(all)), ", "))
 		return s.ui.ask(ctx, "provider", found.name, isKnown)

@@ -55,7 +55,7 @@ func (s *setup) printClient(ctx context.Context) error {
 	}
 	s.ui.print("%s", text)
 	if p.goes != "" {
-		s.ui.say("these go to: %s", p.goes)
+		s.ui.say("these go to: %s", settings.say(p.goes))
 	}
 	switch {
 	case hasSecret:
