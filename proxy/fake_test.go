@@ -216,6 +216,7 @@ func newProxyFor(t testing.TB, protocol Protocol, change ...func(*Server)) *prox
 	for _, c := range change {
 		c(p.Server)
 	}
+	p.prepare() // for tests that make a session themselves, before Serve does it
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
