@@ -33,14 +33,16 @@ func openDir(state string, r *ring) (*File, error) {
 	return f, nil
 }
 
-// sweep removes the lock that a process has left which died while it made the key file.
+// sweep removes the locks that a process has left which died while it made a key file.
 func (c *chosen) sweep() {
-	path := filepath.Join(c.state, keyFile) + lockEnding
-	if _, err := os.Lstat(path); err != nil {
-		return
-	}
-	if l, err := tryLockFile(path); err == nil && l != nil {
-		l.remove()
+	for _, key := range []fileKey{c.usualFile(), c.usualFile().aside()} {
+		path := string(key) + lockEnding
+		if _, err := os.Lstat(path); err != nil {
+			continue
+		}
+		if l, err := tryLockFile(path); err == nil && l != nil {
+			l.remove()
+		}
 	}
 }
 

@@ -76,7 +76,7 @@ func (c *chosen) switchTo(ctx context.Context, to, now place) error {
 // replaceFile makes a new key in the same file, whose name stays for whoever makes backups of it; the present
 // key steps aside.
 func (c *chosen) replaceFile(ctx context.Context, p fileKey, key [32]byte) error {
-	aside := fileKey(string(p) + ".before")
+	aside := p.aside()
 	if err := vacant(ctx, aside); err != nil {
 		return err
 	}
@@ -88,6 +88,9 @@ func (c *chosen) replaceFile(ctx context.Context, p fileKey, key [32]byte) error
 	}
 	return p.replace(ctx, newKey())
 }
+
+// aside is where a key steps that another one replaces in its file.
+func (p fileKey) aside() fileKey { return p + ".before" }
 
 // notTaken keeps settle from removing the key of somebody who has been quicker.
 func (c *chosen) notTaken(now place, err error) error {

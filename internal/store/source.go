@@ -111,12 +111,15 @@ type chosen struct {
 
 func (c *chosen) path() string { return filepath.Join(c.state, choiceFile) }
 
+// usualFile is the key file of a state directory that names no other place.
+func (c *chosen) usualFile() fileKey { return fileKey(filepath.Join(c.state, keyFile)) }
+
 // read returns the choice; ErrUnavailable, ErrDamaged. Without a choice file it is the key file in the state
 // directory.
 func (c *chosen) read() (choice, error) {
 	content, _, err := readRegular(c.path())
 	if errors.Is(err, fs.ErrNotExist) {
-		return choice{key: fileKey(filepath.Join(c.state, keyFile))}, nil
+		return choice{key: c.usualFile()}, nil
 	}
 	if err != nil {
 		return choice{}, fmt.Errorf("%s: %w; %s", c.path(), unavailable(err), cure(err))

@@ -389,19 +389,21 @@ func FuzzChoice(f *testing.F) {
 
 // What a process that was killed while it made the key file leaves goes with the next one; a lock that is held stays.
 func TestLockOfTheKeyFileIsSwept(t *testing.T) {
-	state := t.TempDir()
-	path := filepath.Join(state, keyFile) + lockEnding
-	l, err := tryLockFile(path)
-	if err != nil || l == nil {
-		t.Fatal(err)
-	}
-	openState(t, state, nil)
-	if _, err := os.Stat(path); err != nil {
-		t.Errorf("a lock that is held: %v", err)
-	}
-	l.unlock()
-	openState(t, state, nil)
-	if _, err := os.Stat(path); err == nil {
-		t.Error("it is still there")
+	for _, name := range []string{keyFile, keyFile + ".before"} {
+		state := t.TempDir()
+		path := filepath.Join(state, name) + lockEnding
+		l, err := tryLockFile(path)
+		if err != nil || l == nil {
+			t.Fatal(err)
+		}
+		openState(t, state, nil)
+		if _, err := os.Stat(path); err != nil {
+			t.Errorf("a lock that is held: %v", err)
+		}
+		l.unlock()
+		openState(t, state, nil)
+		if _, err := os.Stat(path); err == nil {
+			t.Error("it is still there")
+		}
 	}
 }
