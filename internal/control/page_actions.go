@@ -1,6 +1,7 @@
 package control
 
 import (
+	"context"
 	"net/http"
 	"strconv"
 	"time"
@@ -58,10 +59,10 @@ func (s *Server) revokePassword(w http.ResponseWriter, r *http.Request, _ *visit
 	s.backTo(w, r, email)
 }
 
-// signOut does what `postern logout` does.
+// signOut does what `postern logout` does. It is done, and the provider told, also when the browser does not wait for it.
 func (s *Server) signOut(w http.ResponseWriter, r *http.Request, _ *visitor) {
 	email := r.PathValue("account")
-	if err := s.Accounts.Logout(r.Context(), email); err != nil {
+	if err := s.Accounts.Logout(context.WithoutCancel(r.Context()), email); err != nil {
 		s.refuse(w, err)
 		return
 	}

@@ -310,6 +310,24 @@ func TestSignOutEndsSessions(t *testing.T) {
 	}
 }
 
+// A tab that is closed while the provider is told must not keep a token alive there.
+func TestSignOutOfAClosedTab(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	b := w.browser()
+	b.change = func(r *http.Request) {
+		gone, cancel := context.WithCancel(r.Context())
+		cancel()
+		*r = *r.WithContext(gone)
+	}
+	if res := b.do(http.MethodPost, "/accounts/"+ann+"/sign-out", nil); res.StatusCode != http.StatusSeeOther {
+		t.Error(res.Status)
+	}
+	if len(w.sessions.ended) != 1 {
+		t.Error("ended:", w.sessions.ended)
+	}
+}
+
 func TestClientSettings(t *testing.T) {
 	t.Parallel()
 	b := newWorld(t).browser()
