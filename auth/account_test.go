@@ -180,6 +180,26 @@ func TestLogoutRevokes(t *testing.T) {
 	}
 }
 
+// Of a refresh token that could not be saved nobody else knows; it is the one to be revoked.
+func TestLogoutRevokesWhatWasNotSaved(t *testing.T) {
+	broken := &brokenStore{Store: store.NewMemory()}
+	f := newFixture(t, fixtureOptions{store: broken})
+	p := fakeProvider()
+	p.RevokeURL = "https://login.test/revoke"
+	if err := f.Reconfigure(map[string]Provider{"fake": p}, []Account{annAccount()}, nil); err != nil {
+		t.Fatal(err)
+	}
+	f.signedIn(0)
+	broken.lose = 1
+	f.fails(Retry, "store")
+	if err := f.Logout(t.Context(), ann); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.id.last().Get("token"); got != "refresh-001-secret" {
+		t.Errorf("revoked %q", got)
+	}
+}
+
 // What the configuration declared once leaves a record. It is no account, but can be removed.
 func TestLeftovers(t *testing.T) {
 	f := newFixture(t, fixtureOptions{})

@@ -150,6 +150,11 @@ func (m *Manager) Logout(ctx context.Context, email string) error {
 	if err != nil {
 		return err
 	}
+	if was != nil {
+		if u := m.unsavedFor(email, was.Refresh); u != nil { // the one in the store is used up
+			was = &u.token
+		}
+	}
 	m.forget(email)
 	m.log.Info("signed out", "account", email, "audit", true)
 	if declared || rec.Settings != nil {
