@@ -33,10 +33,12 @@ const mostClockStep = time.Minute
 // hasLife compares by the wall clock, which goes on while a laptop sleeps. Of a token that was got when the clock was
 // ahead nobody knows how long it lives.
 func hasLife(t *store.Token, least time.Duration, now time.Time) bool {
-	for _, got := range []time.Time{t.SignedInAt, t.RefreshedAt} {
-		if got.Round(0).Sub(now.Round(0)) > mostClockStep {
-			return false
-		}
+	got := t.SignedInAt
+	if !t.RefreshedAt.IsZero() {
+		got = t.RefreshedAt
+	}
+	if got.Round(0).Sub(now.Round(0)) > mostClockStep {
+		return false
 	}
 	return !t.Access.IsZero() && t.Expiry.Round(0).Sub(now.Round(0)) >= least
 }
