@@ -80,11 +80,8 @@ func isDue(a Account, t *store.Token, used bool, now time.Time) bool {
 	if a.Flow == FlowClientCredentials { // an app has no refresh token that could die
 		return false
 	}
-	last := t.SignedInAt
-	if t.RefreshedAt.After(last) {
-		last = t.RefreshedAt
-	}
-	return now.Round(0).Sub(last.Round(0)) >= keepWarm+spread(a.Email, last, keepWarmSpread)
+	last := gotAt(t)
+	return isAhead(t, now) || now.Round(0).Sub(last.Round(0)) >= keepWarm+spread(a.Email, last, keepWarmSpread)
 }
 
 // spread is a share of most that stays the same for an account and a token, and differs between them.

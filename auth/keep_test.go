@@ -59,6 +59,27 @@ func TestKeepWarmsWhatIsIdle(t *testing.T) {
 	})
 }
 
+// A clock that was years ahead once must not keep an idle refresh token from being used before it dies.
+func TestKeepWarmsWhatIsFromAClockAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, fixtureOptions{})
+		f.signedIn(time.Hour)
+		ahead := *f.record().Token
+		ahead.SignedInAt, ahead.RefreshedAt = time.Now().AddDate(3, 0, 0), time.Now().AddDate(3, 0, 1)
+		f.put(ahead)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go f.Keep(ctx, func() []string { return nil })
+		time.Sleep(6 * 24 * time.Hour)
+		synctest.Wait()
+		if n := f.id.count("refresh_token"); n != 1 {
+			t.Errorf("%d refreshes; want 1", n)
+		}
+		cancel()
+		synctest.Wait()
+	})
+}
+
 // While the provider says no, Keep asks no more often than the hold-off allows, and the token stays.
 func TestKeepRespectsTheHoldOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

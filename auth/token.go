@@ -33,14 +33,20 @@ const mostClockStep = time.Minute
 // hasLife compares by the wall clock, which goes on while a laptop sleeps. Of a token that was got when the clock was
 // ahead nobody knows how long it lives.
 func hasLife(t *store.Token, least time.Duration, now time.Time) bool {
-	got := t.SignedInAt
-	if !t.RefreshedAt.IsZero() {
-		got = t.RefreshedAt
+	return !isAhead(t, now) && !t.Access.IsZero() && t.Expiry.Round(0).Sub(now.Round(0)) >= least
+}
+
+// gotAt is when the access token came.
+func gotAt(t *store.Token) time.Time {
+	if t.RefreshedAt.IsZero() {
+		return t.SignedInAt
 	}
-	if got.Round(0).Sub(now.Round(0)) > mostClockStep {
-		return false
-	}
-	return !t.Access.IsZero() && t.Expiry.Round(0).Sub(now.Round(0)) >= least
+	return t.RefreshedAt
+}
+
+// isAhead reports whether a token was got when the clock was ahead.
+func isAhead(t *store.Token, now time.Time) bool {
+	return gotAt(t).Round(0).Sub(now.Round(0)) > mostClockStep
 }
 
 func isFresh(t *store.Token, now time.Time) bool {
