@@ -98,9 +98,12 @@ func (s *signIn) save(ctx context.Context, t store.Token) error {
 		r.Token, r.Problem = &t, nil
 		return nil
 	})
-	if err == nil {
+	switch {
+	case err == nil:
 		s.as = t.SignedInAs
 		s.m.forget(s.account.Email)
+	case !errors.Is(err, ErrUnknownAccount):
+		s.m.keepForLater(s.account.Email, t, err)
 	}
 	return err
 }

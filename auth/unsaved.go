@@ -54,6 +54,24 @@ func (m *Manager) notWrittenLocked(l *live, found store.Token, p *Problem) {
 	}
 }
 
+// keepForLater keeps the tokens of a sign-in that the store did not take, if there are others for them to replace:
+// without those, an account that waits for them looks like one that was signed out meanwhile.
+func (m *Manager) keepForLater(email string, t store.Token, why error) {
+	rec, err := m.store.View(context.Background(), email)
+	if err != nil || rec.Token == nil {
+		return
+	}
+	p, ok := errors.AsType[*Problem](why)
+	if !ok {
+		p = m.storeProblem(email, why)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	l := m.liveLocked(email)
+	l.unsaved = &unsaved{replaces: rec.Token.Refresh, token: t}
+	m.notWrittenLocked(l, *rec.Token, p)
+}
+
 // notWritten returns what keeps the store from taking how the last refresh went, nil when nothing does. inStore is
 // what the record has.
 func (m *Manager) notWritten(email string, inStore *store.Token) *Problem {

@@ -260,6 +260,23 @@ func TestUnwrittenRefreshIsForgotten(t *testing.T) {
 	}
 }
 
+// What a person did at the provider is not asked of them again because the disk was full.
+func TestSignInThatWasNotSavedIsSavedNext(t *testing.T) {
+	broken := &brokenStore{Store: store.NewMemory()}
+	f := newFixture(t, fixtureOptions{store: broken})
+	f.signedIn(0)
+	br := f.begin()
+	broken.lose = 1
+	br.open(br.answer(nil))
+	wantProblem(t, br.b.Wait(t.Context()), Retry, "store")
+	f.state(StateTrouble, "store")
+	f.get("access-001-secret")
+	f.state(StateReady, "")
+	if got := f.record().Token.Refresh.Reveal(); got != "refresh-001-secret" || f.id.count("") != 1 {
+		t.Errorf("the store has %q, after %d requests", got, f.id.count(""))
+	}
+}
+
 func TestUnsavedTokenIsSavedAtTheEnd(t *testing.T) {
 	broken := &brokenStore{Store: store.NewMemory()}
 	f := newFixture(t, fixtureOptions{store: broken})
