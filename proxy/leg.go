@@ -36,23 +36,25 @@ func (l *leg) read() (*buffer, error) {
 		return nil, err
 	}
 	b := getBuffer()
-	for {
-		n, err := l.conn.Read(b.b[b.n:readSize])
+	var err error
+	b.n, err = l.conn.Read(b.b[:readSize])
+	l.rec.only = true
+	// A read with less room than a record could leave part of it inside crypto/tls, where waiting for the
+	// socket would not see it.
+	for err == nil && readSize-b.n >= recordSize && l.rec.recordWaiting() {
+		var n int
+		n, err = l.conn.Read(b.b[b.n:readSize])
 		b.n += n
-		if err != nil {
-			if b.n == 0 {
-				b.release()
-				return nil, err
-			}
-			l.fail = err
-			return b, nil
-		}
-		// A read with less room than a record could leave part of it inside crypto/tls, where waiting for the
-		// socket would not see it.
-		if readSize-b.n < recordSize || !l.rec.recordWaiting() {
-			return b, nil
-		}
 	}
+	l.rec.only = false
+	if b.n == 0 {
+		b.release()
+		return nil, err
+	}
+	if err != errNoRecord {
+		l.fail = err
+	}
+	return b, nil
 }
 
 // write sends all of p.

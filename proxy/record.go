@@ -3,6 +3,7 @@ package proxy
 import (
 	"encoding/binary"
 	"net"
+	"os"
 	"sync"
 )
 
@@ -21,6 +22,7 @@ type recordConn struct {
 	buf  *buffer // what has arrived; nil when all of it is handed out
 	next int     // first byte of buf that is not handed out
 	left int     // bytes of the current record that are not handed out
+	only bool    // no record is waited for: errNoRecord instead
 
 	mu  sync.Mutex // guards out: crypto/tls may write from its reading goroutine
 	out *buffer    // gathers writes; nil when they go out at once
@@ -30,8 +32,15 @@ func newRecordConn(conn net.Conn) *recordConn {
 	return &recordConn{Conn: conn, in: newIdleReader(conn)}
 }
 
+// errNoRecord means that no record has arrived whole. Not every record has bytes for us: behind one with a message may
+// stand one with a new key (RFC 8446 section 4.6.3), and the message must not wait for what comes after that.
+var errNoRecord = os.ErrDeadlineExceeded // which crypto/tls takes for an error that passes
+
 // Read implements net.Conn. It returns no byte past the current record.
 func (c *recordConn) Read(p []byte) (int, error) {
+	if c.only && c.left == 0 && !c.recordWaiting() {
+		return 0, errNoRecord
+	}
 	if c.left == 0 {
 		if err := c.arrived(recordHeader); err != nil {
 			return 0, err
