@@ -96,7 +96,7 @@ type Limits struct {
 	Failures      int           // refused logins per connection, default 10
 	BadCommands   int           // unknown or malformed commands per connection, default 50
 	DrainTime     time.Duration // at shutdown, for sessions to reach a safe boundary; default 5s
-	HalfCloseTime time.Duration // for the other side to finish after one side has closed; default 30s
+	HalfCloseTime time.Duration // for the other side to go on, or to close, after one side has closed; default 30s
 	Silence       time.Duration // of a machine that has to acknowledge bytes; default 2m; Linux only
 }
 

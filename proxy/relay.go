@@ -15,7 +15,7 @@ type relay struct {
 	client, upstream *leg
 	tap              tap
 	up, down         *atomic.Int64 // bytes carried
-	grace            time.Duration // for the other side after one side closed
+	grace            time.Duration // for the other side's next bytes after one side closed
 	drain            time.Duration // for a safe boundary when we end it
 
 	mu       sync.Mutex // guards what follows, and orders writes to the client: the pump's, and lines of our own
@@ -198,19 +198,24 @@ func (r *relay) cut() {
 	r.upstream.conn.SetDeadline(longAgo)
 }
 
-// clientEnded passes the client's end on and gives the upstream some time to finish what it was asked.
+// clientEnded passes the client's end on. The upstream may finish what it was asked, for as long as it goes on.
 func (r *relay) clientEnded(finished <-chan struct{}) {
 	if !errors.Is(r.upErr, io.EOF) {
 		r.cut()
 		return
 	}
 	closeWrite(r.upstream.conn)
-	timer := time.NewTimer(r.grace)
-	defer timer.Stop()
-	select {
-	case <-finished:
-	case <-timer.C:
-		r.cut()
+	for {
+		before := r.down.Load()
+		select {
+		case <-finished:
+			return
+		case <-time.After(r.grace):
+		}
+		if r.down.Load() == before {
+			r.cut()
+			return
+		}
 	}
 }
 
