@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"io"
@@ -80,6 +81,32 @@ func TestDeadPeersAreNoticed(t *testing.T) {
 		if ms := tcp(unix.TCP_USER_TIMEOUT); ms != 0 {
 			t.Errorf("%s has %d ms to read", name, ms)
 		}
+	}
+}
+
+// A phone that idles is not woken more often on the port with TLS.
+func TestKeepAliveBelowTLS(t *testing.T) {
+	t.Parallel()
+	cert, roots := testCertificate()
+	p := newProxy(t, func(s *Server) { s.Settings.TLS = &tls.Config{Certificates: []tls.Certificate{cert}} })
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	accepted := make(chan net.Conn, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	served := make(chan error, 1)
+	go func() { served <- p.Serve(ctx, ListenTLS(&keepingListener{ln, accepted}), IMAP()) }()
+	defer func() { cancel(); <-served }()
+	conn, err := tls.Dial("tcp", ln.Addr().String(), &tls.Config{RootCAs: roots})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	c := &client{Conn: conn, t: t, br: bufio.NewReader(conn)}
+	c.expect("* OK")
+	if idle := option(t, <-accepted, unix.IPPROTO_TCP, unix.TCP_KEEPIDLE); idle != 60 {
+		t.Errorf("asked after %d s", idle)
 	}
 }
 

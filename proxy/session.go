@@ -127,12 +127,12 @@ func (s *session) login(ctx context.Context) *relayJob {
 		s.server.stats.sentAway.Add(1)
 		gone.makeRoom()
 	}
-	keepAlive(s.conn)
 	w, err := s.secure(ctx, limits.PreLoginTime)
 	if err != nil {
 		s.log().Info("TLS with the client failed", "err", err)
 		return nil
 	}
+	keepAlive(s.conn)
 	// Ending the session ends whatever this wire waits for; it may still say why.
 	stop := whenDone(ctx, func() {
 		s.conn.SetWriteDeadline(time.Now().Add(limits.DrainTime))
