@@ -103,6 +103,7 @@ func TestKeepAliveBelowTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(20 * time.Second))
 	c := &client{Conn: conn, t: t, br: bufio.NewReader(conn)}
 	c.expect("* OK")
 	if idle := option(t, <-accepted, unix.IPPROTO_TCP, unix.TCP_KEEPIDLE); idle != 60 {
@@ -181,7 +182,11 @@ func TestDeadPeerEndsTheSession(t *testing.T) {
 func TestPeerThatDoesNotRead(t *testing.T) {
 	t.Parallel()
 	p := newPeers(t)
-	message := "* 1 FETCH (BODY[] {16000000}\r\n" + strings.Repeat("x", 16_000_000) + ")\r\n"
+	for _, conn := range []net.Conn{p.clients, p.client.Conn} { // what fills the sockets is soon written
+		conn.(*net.TCPConn).SetWriteBuffer(64 << 10)
+		conn.(*net.TCPConn).SetReadBuffer(64 << 10)
+	}
+	message := "* 1 FETCH (BODY[] {4000000}\r\n" + strings.Repeat("x", 4_000_000) + ")\r\n"
 	go io.WriteString(p.upstream, message)
 	waitFor(t, func() bool {
 		p.endDeadPeers()

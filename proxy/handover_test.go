@@ -56,7 +56,7 @@ func (c *lateConn) SetReadDeadline(t time.Time) error {
 // A session that is ended in the moment of its hand-over says goodbye, like any other.
 func TestEndAtHandOver(t *testing.T) {
 	t.Parallel()
-	p := newProxy(t)
+	p := newProxy(t, func(s *Server) { s.Settings.Limits.DrainTime = 20 * time.Second })
 	near, far := socketPair(t)
 	defer far.Close()
 	conn := &lateConn{Conn: near, begun: make(chan struct{}), ended: make(chan struct{})}
