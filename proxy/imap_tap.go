@@ -102,6 +102,9 @@ func (t *imapTap) doing() string { return t.facts.doing() }
 
 func (t *imapTap) down(b []byte) int { return t.answers.see(t, b) }
 
+// owes is false: answers have tags, and BYE has none.
+func (t *imapTap) owes() bool { return false }
+
 func (t *imapTap) goodbye(why string) []byte {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -290,6 +290,14 @@ func (t *lineTap) reply() bool {
 
 func (t *lineTap) doing() string { return "" }
 
+// owes says whether a command waits for its reply. A 421 in its place would have the client send a message again that the
+// server has stored.
+func (t *lineTap) owes() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.farewell != nil && t.asked > t.replied
+}
+
 func (t *lineTap) goodbye(why string) []byte {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -184,7 +184,7 @@ func (r *relay) end(why error) {
 	r.mu.Lock() // may wait for a write to a slow client, which the timer cuts
 	defer r.mu.Unlock()
 	r.ending = why
-	if r.boundary {
+	if r.boundary && !r.tap.owes() {
 		r.sayGoodbye(why)
 		timer.Stop()
 		r.cut()
