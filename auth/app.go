@@ -36,8 +36,8 @@ func (m *Manager) SignInApp(ctx context.Context, email string) error {
 	return s.ended(s.save(ctx, t))
 }
 
-// askAsApp gets a token in place of old, which it returns with a Problem. A refresh token does not come along; one that a person's sign-in has left
-// stays, in case the flow was changed by mistake.
+// askAsApp gets a token in place of old, which it returns with a Problem. A refresh token does not come along; one that
+// a person's sign-in has left stays, in case the flow was changed by mistake.
 func (m *Manager) askAsApp(ctx context.Context, account Account, old *store.Token) (store.Token, *Problem) {
 	scopes := account.appScopes()
 	form := url.Values{"grant_type": {"client_credentials"}, "scope": {strings.Join(scopes, " ")}}
@@ -55,6 +55,12 @@ func (m *Manager) askAsApp(ctx context.Context, account Account, old *store.Toke
 		t.RefreshedAt = before
 	}
 	return t, nil
+}
+
+// beginsByItself says whether the account's first token needs nobody: it is an app's, and nobody has signed it out. As
+// long as it could not be got, the record has an empty one.
+func (a Account) beginsByItself(rec store.Record) bool {
+	return a.Flow == FlowClientCredentials && a.ClientID != "" && rec.Token == nil && rec.LoggedOut.IsZero()
 }
 
 // checkApp finds what keeps an app from signing in by itself.

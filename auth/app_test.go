@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -40,7 +41,6 @@ func TestAppSignIn(t *testing.T) {
 	account := appAccount(t)
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t, fixtureOptions{account: &account})
-		f.fails(SignIn, "not-connected")
 		if err := f.SignInApp(t.Context(), ann); err != nil {
 			t.Fatal(err)
 		}
@@ -68,6 +68,56 @@ func TestAppSignIn(t *testing.T) {
 			t.Fatal(err)
 		}
 		f.fails(SignIn, "not-connected") // logged out means logged out, although nobody is needed to sign in
+	})
+}
+
+// An app's first token needs nobody; it comes when it is wanted, or when the daemon begins.
+func TestAppBeginsByItself(t *testing.T) {
+	for name, begin := range map[string]func(*fixture){
+		"a mail client": func(f *fixture) { f.get("access-001-secret") },
+		"the daemon": func(f *fixture) {
+			ctx, cancel := context.WithCancel(f.t.Context())
+			go f.Keep(ctx, func() []string { return nil })
+			synctest.Wait()
+			cancel()
+			synctest.Wait()
+		},
+	} {
+		account := appAccount(t)
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t, fixtureOptions{account: &account})
+				f.state(StateNeverSignedIn, "")
+				begin(f)
+				f.state(StateReady, "")
+				f.get("access-001-secret")
+				if r := f.record(); r.Token.SignedInAs != "app "+clientID || r.Token.SignedInAt.IsZero() || f.id.count("") != 1 {
+					t.Errorf("record %+v after %d requests", r.Token, f.id.count(""))
+				}
+			})
+		})
+	}
+}
+
+// Until it can have one, the account says why, and the provider is asked no more than by anybody else.
+func TestAppThatCanNotBegin(t *testing.T) {
+	account := appAccount(t)
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, fixtureOptions{account: &account})
+		f.id.then(fakeAnswer{status: 503})
+		ctx, cancel := context.WithCancel(t.Context())
+		go f.Keep(ctx, func() []string { return nil })
+		synctest.Wait()
+		f.state(StateTrouble, "http-503")
+		f.fails(Retry, "http-503")
+		if n := f.id.count(""); n != 1 {
+			t.Errorf("%d requests", n)
+		}
+		time.Sleep(2 * keepEvery)
+		f.state(StateReady, "")
+		f.get("access-001-secret")
+		cancel()
+		synctest.Wait()
 	})
 }
 

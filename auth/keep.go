@@ -23,7 +23,7 @@ const (
 )
 
 // Keep renews tokens ahead of their end while inUse names their accounts, and uses the refresh token of
-// every other account once a week, so that it does not die of disuse. It looks at the wall clock, which
+// every other account once a week, so that it does not die of disuse. An app that has none gets its first. It looks at the wall clock, which
 // goes on while a laptop sleeps. What the store does not take it tries to write again every few seconds. It returns
 // when ctx ends; a failure is logged and recorded as any other, and does not end it.
 func (m *Manager) Keep(ctx context.Context, inUse func() []string) {
@@ -59,7 +59,7 @@ func (m *Manager) keepAll(ctx context.Context, inUse []string) {
 	}
 	for _, a := range accounts {
 		rec, err := m.record(ctx, a.Email)
-		if err != nil || rec.Token == nil || !isDue(a, rec.Token, used[a.Email], time.Now()) {
+		if err != nil || !isDue(a, rec, used[a.Email], time.Now()) {
 			continue
 		}
 		if m.begin() != nil {
@@ -67,18 +67,26 @@ func (m *Manager) keepAll(ctx context.Context, inUse []string) {
 		}
 		go func() {
 			defer m.running.Done()
-			m.Renew(ctx, a.Email, rec.Token.Access)
+			var had Secret
+			if rec.Token != nil {
+				had = rec.Token.Access
+			}
+			m.Renew(ctx, a.Email, had)
 		}()
 	}
 }
 
-// isDue says whether a token should be renewed now.
-func isDue(a Account, t *store.Token, used bool, now time.Time) bool {
+// isDue says whether an account should get another token now, or an app its first.
+func isDue(a Account, rec store.Record, used bool, now time.Time) bool {
+	t := rec.Token
+	if t == nil {
+		return a.beginsByItself(rec)
+	}
 	if used {
 		return !hasLife(t, keepAhead+spread(a.Email, t.Expiry, keepSpread), now)
 	}
 	if a.Flow == FlowClientCredentials { // an app has no refresh token that could die
-		return false
+		return t.Access.IsZero()
 	}
 	last := gotAt(t)
 	return isAhead(t, now) || now.Round(0).Sub(last.Round(0)) >= keepWarm+spread(a.Email, last, keepWarmSpread)

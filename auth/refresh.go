@@ -41,6 +41,9 @@ var errHeld = errors.New("not asked")
 
 // change runs while nobody else can change the record.
 func (r *renewal) change(ctx context.Context, rec *store.Record) error {
+	if rec.Token == nil && r.account.beginsByItself(*rec) {
+		rec.Token = new(store.Token)
+	}
 	if rec.Token == nil { // logged out meanwhile
 		r.problem = newProblem("not-connected", about{account: r.account})
 		return errHeld

@@ -93,7 +93,10 @@ func (m *Manager) token(ctx context.Context, email string, rejected Secret) (Tok
 		return Token{}, err
 	}
 	if rec.Token == nil {
-		return Token{}, newProblem("not-connected", about{account: account})
+		if !account.beginsByItself(rec) {
+			return Token{}, newProblem("not-connected", about{account: account})
+		}
+		return m.share(ctx, account, store.Token{}, rejected)
 	}
 	if !owned {
 		return Token{}, newProblem("other-app", about{account: account})
