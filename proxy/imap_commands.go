@@ -13,6 +13,7 @@ type imapCommands struct {
 	refusal string // behind the tag, for a command that is swallowed
 	selects bool   // the rest of the line names a mailbox to select
 	idles   bool   // the line begins IDLE
+	stores  bool   // the command is an APPEND
 	plain   bool   // the line is no command that could have a literal
 	stray   bool   // the next line may be an answer to a login that was over before it came
 	left    int64  // octets of a literal still to come
@@ -126,11 +127,11 @@ func (p *passing) decide(start int) error {
 	p.stray = p.forbid || p.stray && len(h.name) == 0
 	// Where a server sees no literal, what we took for one would be commands that nobody has looked at.
 	p.plain = len(h.name) == 0 || bytes.IndexByte(h.name, '{') >= 0
-	p.selects, p.idles = false, false
+	p.selects, p.idles, p.stores = false, false, false
 	if p.forbid {
 		return nil
 	}
-	p.selects, p.idles = p.t.facts.command(h.name), is(h.name, "IDLE")
+	p.selects, p.idles, p.stores = p.t.facts.command(h.name), is(h.name, "IDLE"), is(h.name, "APPEND")
 	if p.held > 0 {
 		return p.forward(p.head[:p.held])
 	}
@@ -189,6 +190,9 @@ func (p *passing) swallowLiteral(size int64) error {
 
 // complete ends a command, and answers one that was swallowed.
 func (p *passing) complete() error {
+	if p.stores {
+		p.t.stored(p.tag)
+	}
 	if err := p.flush(p.at); err != nil {
 		return err
 	}

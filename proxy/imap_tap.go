@@ -20,6 +20,7 @@ type imapTap struct {
 	changed sync.Cond
 	owed    []byte // tag of the command whose literal waits for the upstream's go-ahead; empty for none
 	verdict verdict
+	stores  []byte // tag of the last APPEND that the upstream has whole and has not answered; empty for none
 	closed  bool
 	byeSaid bool
 }
@@ -76,13 +77,18 @@ func (t *imapTap) answered(line []byte) {
 		}
 		return
 	}
+	tag, _, _ := bytes.Cut(line, []byte(" "))
+	tag = trimEOL(tag)
+	if bytes.Equal(tag, t.stores) {
+		t.stores = t.stores[:0]
+	}
 	if len(t.owed) == 0 {
 		return
 	}
-	switch tag, _, _ := bytes.Cut(line, []byte(" ")); {
+	switch {
 	case line[0] == '+':
 		t.verdict = goAhead
-	case bytes.Equal(trimEOL(tag), t.owed):
+	case bytes.Equal(tag, t.owed):
 		t.verdict = refusedIt
 	default:
 		return
@@ -102,8 +108,19 @@ func (t *imapTap) doing() string { return t.facts.doing() }
 
 func (t *imapTap) down(b []byte) int { return t.answers.see(t, b) }
 
-// owes is false: answers have tags, and BYE has none.
-func (t *imapTap) owes() bool { return false }
+// stored says that the upstream is about to have all of the APPEND tag.
+func (t *imapTap) stored(tag []byte) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.stores = append(t.stores[:0], tag...)
+}
+
+// owes says whether an APPEND waits for its answer.
+func (t *imapTap) owes() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.stores) > 0
+}
 
 func (t *imapTap) goodbye(why string) []byte {
 	t.mu.Lock()

@@ -290,8 +290,7 @@ func (t *lineTap) reply() bool {
 
 func (t *lineTap) doing() string { return "" }
 
-// owes says whether a command waits for its reply. A 421 in its place would have the client send a message again that the
-// server has stored.
+// owes says whether a command waits for its reply, in whose place a 421 would be.
 func (t *lineTap) owes() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()

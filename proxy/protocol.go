@@ -146,7 +146,8 @@ type tap interface {
 	// down sees bytes before the client gets them. It returns how many of them end at a place where a line of
 	// ours could be put, -1 for none.
 	down(b []byte) int
-	// owes says whether a line of ours would be taken for the answer to something else that is under way.
+	// owes says whether the upstream may have stored a message and not said so. A client that is told goodbye before
+	// sends it again.
 	owes() bool
 	// goodbye returns the line that ends a session, or nil when the upstream has already said it.
 	goodbye(why string) []byte

@@ -139,7 +139,7 @@ func (r *relay) insert() error {
 			return &sideError{errClientLeft, err}
 		}
 	}
-	if r.ending != nil {
+	if r.ending != nil && !r.tap.owes() {
 		r.sayGoodbye(r.ending)
 		return r.ending
 	}

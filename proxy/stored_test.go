@@ -7,11 +7,34 @@ import (
 	"time"
 )
 
-// A message that the upstream has in one piece (RFC 3030) and not yet answered gets its answer before the goodbye: a
-// client that is told 421 in its place sends the message again.
-func TestEndWaitsForTheReply(t *testing.T) {
+// A message that the upstream has and has not yet answered gets its answer before the goodbye: a client that is told
+// goodbye in its place sends the message again.
+
+func TestEndWaitsForAPPEND(t *testing.T) {
 	t.Parallel()
-	p := newProxyFor(t, SMTP(), func(s *Server) { s.Settings.Limits.DrainTime = 20 * time.Second })
+	p := newProxy(t, patientEnd)
+	c, up := p.login(t)
+	defer up.Close()
+	c.send("b APPEND Sent {5+}\r\nhello\r\n")
+	up.line(t)
+	up.line(t)
+	p.EndSessions(fakeUser, errors.New("stopping"))
+	waitFor(t, p.relaysEnd)
+	for _, said := range []string{"* 1 EXISTS", "b OK stored"} {
+		up.send(said)
+		if got := c.line(); got != said {
+			t.Errorf("got %q, want %q", got, said)
+		}
+	}
+	c.expect("* BYE ")
+}
+
+func patientEnd(s *Server) { s.Settings.Limits.DrainTime = 20 * time.Second }
+
+// With BDAT (RFC 3030) a message goes out in one piece.
+func TestEndWaitsForBDAT(t *testing.T) {
+	t.Parallel()
+	p := newProxyFor(t, SMTP(), patientEnd)
 	c := p.dial(t)
 	c.expect("220 ")
 	c.send("AUTH PLAIN " + plainLogin(fakePassword) + "\r\n")
