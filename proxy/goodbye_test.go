@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"net"
+	"strings"
 	"testing"
 	"time"
 )
@@ -46,6 +47,51 @@ func TestGoodbyeAfterAStall(t *testing.T) {
 	if line, err := r.ReadString('\n'); line != "* BYE Postern: stopping\r\n" {
 		t.Errorf("%q, %v", line, err)
 	}
+	far.Close()
+	<-over
+}
+
+// endedWithin is a connection whose session is ended while it answers, and that stands still then.
+type endedWithin struct {
+	net.Conn
+	end   func()
+	stall time.Duration
+}
+
+func (c *endedWithin) Write(b []byte) (int, error) {
+	if bytes.HasPrefix(b, []byte("a NO")) {
+		c.end()
+		time.Sleep(c.stall)
+	}
+	return c.Conn.Write(b)
+}
+
+// An answer that is on its way when the session is ended comes before the goodbye. With TLS nothing can be said behind
+// one that was cut off.
+func TestAnswerAfterAStall(t *testing.T) {
+	t.Parallel()
+	const drain = 20 * time.Millisecond
+	p := newProxy(t, func(s *Server) { s.Settings.Limits.DrainTime = drain })
+	_, up := p.login(t) // it serves
+	defer up.Close()
+	near, far := net.Pipe()
+	defer far.Close()
+	conn := &endedWithin{Conn: near, stall: 5 * drain}
+	s := p.newSession(conn, nil, IMAP())
+	conn.end = func() { s.end(errors.New("stopping")) }
+	over := make(chan struct{})
+	go func() {
+		s.run(t.Context())
+		close(over)
+	}()
+	far.SetDeadline(time.Now().Add(20 * time.Second))
+	c := &client{Conn: far, t: t, br: bufio.NewReader(far)}
+	c.expect("* OK")
+	c.send("a LOGIN " + fakeUser + " unread\r\n")
+	if got := c.line(); !strings.HasPrefix(got, "a NO ") {
+		t.Errorf("got %q", got)
+	}
+	c.expect("* BYE Postern: stopping")
 	far.Close()
 	<-over
 }

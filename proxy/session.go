@@ -133,9 +133,9 @@ func (s *session) login(ctx context.Context) *relayJob {
 		return nil
 	}
 	keepAlive(s.conn)
-	// Ending the session ends whatever this wire waits for; it may still say why.
+	// Ending the session ends whatever this wire waits for; what it is saying may still be said, and then why.
 	stop := whenDone(ctx, func() {
-		s.conn.SetWriteDeadline(time.Now().Add(limits.DrainTime))
+		s.conn.SetWriteDeadline(time.Now().Add(lastWordTime))
 		s.conn.SetReadDeadline(longAgo)
 	})
 	front := s.protocol.client(w, s.frontOptions(w))
