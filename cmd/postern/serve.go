@@ -77,5 +77,12 @@ func localTLS(cfg *config.Config) (*tls.Config, error) {
 	if err != nil {
 		return nil, configError(fmt.Errorf("listen.tls_cert, listen.tls_key: %w", err), "both are PEM files that belong together")
 	}
-	return &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}, nil
+	return &tls.Config{
+		Certificates: []tls.Certificate{cert},
+		MinVersion:   tls.VersionTLS12,
+		// OfflineIMAP reads and writes a connection in two threads, which Python up to 3.12 does not guard. A ticket that
+		// comes while it writes its first command behind STARTTLS costs that command: seen in 1 of 100 under load, with
+		// Python 3.11, and without tickets in none of 2,000. On this machine a whole handshake costs a millisecond.
+		SessionTicketsDisabled: true,
+	}, nil
 }

@@ -44,15 +44,6 @@ const getmailReads = `for try in 1 2 3; do
 	[ $? = 124 ] || exit 1
 	done; exit 1`
 
-// offlineimapAgain starts OfflineIMAP anew when it hangs at STARTTLS: the reading thread of its imaplib2 2.57 asks whether it
-// shall end only after it has handed on a line, so it can take what is meant for the next line for this one, and then
-// nobody reads the answer to STARTTLS.
-const offlineimapAgain = `for try in 1 2 3; do
-	code=0; timeout -s KILL 30 offlineimap -c settings -o -u basic >said 2>&1 || code=$?
-	cat said
-	[ $code = 137 ] && tail -n 1 said | grep -q 'Establishing connection' || exit $code
-	done; exit 1`
-
 var settingsClients = []settingsClient{
 	{name: "mutt", program: "mutt", pack: "mutt", script: fmt.Sprintf(muttReads, "mutt")},
 	{name: "neomutt", program: "neomutt", pack: "neomutt", script: fmt.Sprintf(muttReads, "neomutt")},

@@ -32,8 +32,6 @@ func TestClientSettingsTLS(t *testing.T) {
 						}
 						continue
 					}
-				case "offlineimap":
-					c.script = offlineimapAgain
 				case "aerc":
 					c.dialogue = func(t *testing.T, term *terminal) {
 						term.env = append(term.env, "SSL_CERT_FILE="+lab.ca)
