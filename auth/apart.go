@@ -54,6 +54,9 @@ type apartProblem struct {
 
 // refreshApart lets another process do a refresh. done is false when this process has to do it itself.
 func (m *Manager) refreshApart(ctx context.Context, r *renewal) (t Token, done bool, err error) {
+	if _, err := m.store.List(ctx); errors.Is(err, store.ErrAway) { // an older directory may stand there, with a used token
+		return Token{}, false, nil
+	}
 	request, err := json.Marshal(apartRequest{apartVersion, likeness(r.account), []byte(r.rejected.Reveal())})
 	if err != nil {
 		return Token{}, false, nil
@@ -74,6 +77,7 @@ func (m *Manager) refreshApart(ctx context.Context, r *renewal) (t Token, done b
 	if o.sawNothing() { // it has looked into another store than ours, or the account is logged out: then ours says so
 		return Token{}, false, nil
 	}
+	m.store.View(ctx, r.account.Email) // so that a store that is taken away has what the other process wrote
 	t, err = r.outcome(o.into(r))
 	return t, true, err
 }

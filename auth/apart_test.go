@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -16,12 +19,17 @@ func twoProcesses(t *testing.T, account *Account) (one, two *fixture) {
 	s := &brokenStore{Store: store.NewMemory()}
 	two = newFixture(t, fixtureOptions{store: s, account: account})
 	one = newFixture(t, fixtureOptions{store: s, account: account})
-	one.apart = func(ctx context.Context, request []byte) ([]byte, error) {
+	one.givesTo(two)
+	return one, two
+}
+
+// givesTo has another Manager do the refreshes.
+func (f *fixture) givesTo(other *fixture) {
+	f.apart = func(ctx context.Context, request []byte) ([]byte, error) {
 		var output bytes.Buffer
-		err := two.RenewApart(ctx, request, &output)
+		err := other.RenewApart(ctx, request, &output)
 		return output.Bytes(), err
 	}
-	return one, two
 }
 
 func TestRefreshInAnotherProcess(t *testing.T) {
@@ -140,15 +148,51 @@ func TestAnotherProcessThatDoesNotBegin(t *testing.T) {
 // A store whose directory was taken away may be an empty one for the other process. This one knows better.
 func TestAnotherProcessThatSeesNoTokens(t *testing.T) {
 	one, empty := newFixture(t, fixtureOptions{}), newFixture(t, fixtureOptions{})
-	one.apart = func(ctx context.Context, request []byte) ([]byte, error) {
-		var output bytes.Buffer
-		err := empty.RenewApart(ctx, request, &output)
-		return output.Bytes(), err
-	}
+	one.givesTo(empty)
 	one.signedIn(0)
 	one.get("access-001-secret")
 	if here, there := one.id.count(""), empty.id.count(""); here != 1 || there != 0 {
 		t.Errorf("%d requests here, %d there", here, there)
+	}
+}
+
+// Where a store was taken away a backup may stand: the token in it may be used up, which the other process can not know.
+func TestNoOtherProcessWhileTheStoreIsAway(t *testing.T) {
+	s := &awayStore{Store: store.NewMemory()}
+	one, backup := newFixture(t, fixtureOptions{store: s}), newFixture(t, fixtureOptions{})
+	one.givesTo(backup)
+	one.signedIn(0)
+	backup.signedIn(0)
+	s.away = true
+	one.get("access-001-secret")
+	if here, there := one.id.count(""), backup.id.count(""); here != 1 || there != 0 {
+		t.Errorf("%d requests here, %d there", here, there)
+	}
+}
+
+// A store that is taken away behind a refresh knows the token that the other process has written.
+func TestStoreKnowsWhatAnotherProcessWrote(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows removes no directory that is in use")
+	}
+	state := filepath.Join(t.TempDir(), "state")
+	open := func() store.Store {
+		s, err := store.OpenDir(state)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.Close() })
+		return s
+	}
+	one, two := newFixture(t, fixtureOptions{store: open()}), newFixture(t, fixtureOptions{store: open()})
+	one.givesTo(two)
+	one.signedIn(0)
+	one.get("access-001-secret")
+	if err := os.RemoveAll(state); err != nil {
+		t.Fatal(err)
+	}
+	if got := one.record().Token.Refresh.Reveal(); got != "refresh-001-secret" || two.id.count("") != 1 {
+		t.Errorf("the store knows %q", got)
 	}
 }
 
