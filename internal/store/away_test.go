@@ -174,21 +174,34 @@ func TestLaterVersionStays(t *testing.T) {
 }
 
 func TestRemovedByAnotherProcessStaysRemoved(t *testing.T) {
-	state, f := newAway(t, nil)
-	if err := openState(t, state, nil).Delete(t.Context(), bob); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := f.View(t.Context(), bob); !isNotFound(err) {
-		t.Errorf("%v", err)
-	}
-	remove(t, state)
-	if err := os.Mkdir(state, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if back, err := f.ComeBack(t.Context()); !back || err != nil {
-		t.Fatal(back, err)
-	}
-	if accounts, err := openState(t, state, nil).List(t.Context()); !slices.Equal(accounts, []string{ann}) {
-		t.Errorf("%v, %v", accounts, err)
+	for name, look := range map[string]func(*File){
+		"looked for": func(f *File) {
+			if _, err := f.View(t.Context(), bob); !isNotFound(err) {
+				t.Errorf("%v", err)
+			}
+		},
+		"not listed": func(f *File) {
+			if accounts, err := f.List(t.Context()); !slices.Equal(accounts, []string{ann}) || err != nil {
+				t.Errorf("%v, %v", accounts, err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			state, f := newAway(t, nil)
+			if err := openState(t, state, nil).Delete(t.Context(), bob); err != nil {
+				t.Fatal(err)
+			}
+			look(f)
+			remove(t, state)
+			if err := os.Mkdir(state, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if back, err := f.ComeBack(t.Context()); !back || err != nil {
+				t.Fatal(back, err)
+			}
+			if accounts, err := openState(t, state, nil).List(t.Context()); !slices.Equal(accounts, []string{ann}) {
+				t.Errorf("%v, %v", accounts, err)
+			}
+		})
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -123,6 +124,17 @@ func (f *File) forget(account string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	delete(f.cache, account)
+}
+
+// forgetOthers forgets all but these accounts, which are sorted. Another process has removed the others, and ComeBack
+// must not bring them back.
+func (f *File) forgetOthers(accounts []string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	maps.DeleteFunc(f.cache, func(account string, _ cached) bool {
+		_, there := slices.BinarySearch(accounts, account)
+		return !there
+	})
 }
 
 // Update implements Store.
@@ -256,7 +268,11 @@ func (f *File) List(ctx context.Context) ([]string, error) {
 		accounts = append(accounts, account)
 	}
 	slices.Sort(accounts)
-	return slices.Compact(accounts), errors.Join(problems...)
+	accounts = slices.Compact(accounts)
+	if len(problems) == 0 && !f.isAway() {
+		f.forgetOthers(accounts)
+	}
+	return accounts, errors.Join(problems...)
 }
 
 // hashedAccount finds the account of a file whose name does not tell.
