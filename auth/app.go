@@ -63,6 +63,15 @@ func (a Account) beginsByItself(rec store.Record) bool {
 	return a.Flow == FlowClientCredentials && a.ClientID != "" && rec.Token == nil && rec.LoggedOut.IsZero()
 }
 
+// isApp says whether the account is an app's, also when its settings are wrong otherwise.
+func (m *Manager) isApp(email string, rec store.Record) bool {
+	if _, declared := m.settings.Load().declared[email]; !declared && rec.Settings == nil {
+		return false
+	}
+	a, _ := m.account(email, rec)
+	return a.Flow == FlowClientCredentials
+}
+
 // checkApp finds what keeps an app from signing in by itself.
 func (a Account) checkApp() error {
 	if strings.Contains(a.Provider.TokenURL, "{tenant}") && a.speaksMicrosoft() && isSharedTenant(a.Tenant) {

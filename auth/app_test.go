@@ -121,6 +121,43 @@ func TestAppThatCanNotBegin(t *testing.T) {
 	})
 }
 
+// An incident's sign-out holds for an app that has no token yet, whether anything is kept of it or not.
+func TestAppThatWasSignedOutDoesNotBegin(t *testing.T) {
+	account := appAccount(t)
+	for name, before := range map[string]func(*fixture){
+		"without a record": func(*fixture) {},
+		"with a password": func(f *fixture) {
+			if _, _, err := f.AddPassword(f.t.Context(), ann, NewPassword{Label: "scanner"}); err != nil {
+				f.t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t, fixtureOptions{account: &account})
+				before(f)
+				if err := f.Logout(t.Context(), ann); err != nil {
+					t.Fatal(err)
+				}
+				ctx, cancel := context.WithCancel(t.Context())
+				go f.Keep(ctx, func() []string { return nil })
+				synctest.Wait()
+				cancel()
+				synctest.Wait()
+				f.state(StateSignedOut, "")
+				f.fails(SignIn, "not-connected")
+				if n := f.id.count(""); n != 0 {
+					t.Errorf("%d requests", n)
+				}
+				if err := f.SignInApp(t.Context(), ann); err != nil {
+					t.Fatal(err)
+				}
+				f.state(StateReady, "")
+			})
+		})
+	}
+}
+
 func TestAppMistakes(t *testing.T) {
 	good := appAccount(t)
 	for code, change := range map[string]func(*Account){

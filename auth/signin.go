@@ -134,10 +134,11 @@ func (m *Manager) Logout(ctx context.Context, email string) error {
 	rec, err := m.store.View(ctx, email)
 	_, declared := m.settings.Load().declared[email]
 	switch {
-	case errors.Is(err, store.ErrNotFound) && declared:
-		return nil
-	case errors.Is(err, store.ErrNotFound):
+	case errors.Is(err, store.ErrNotFound) && !declared:
 		return unknownAccount(email)
+	case errors.Is(err, store.ErrNotFound) && m.isApp(email, rec): // its first token must not come by itself
+	case errors.Is(err, store.ErrNotFound):
+		return nil
 	case err != nil:
 		return m.storeProblem(email, err)
 	}
@@ -145,7 +146,7 @@ func (m *Manager) Logout(ctx context.Context, email string) error {
 	var was *store.Token
 	err = m.update(ctx, email, func(r *store.Record) error {
 		was, r.Token, r.Problem = r.Token, nil, nil
-		if was != nil {
+		if was != nil || m.isApp(email, *r) {
 			r.LoggedOut = time.Now().Round(0)
 		}
 		return nil

@@ -14,7 +14,7 @@ type Record struct {
 	Settings  *Settings  // nil for an account that only the configuration declares
 	Passwords []Password // local passwords
 	Token     *Token     // nil: never signed in, or logged out
-	LoggedOut time.Time  // when Token was forgotten last; zero = never
+	LoggedOut time.Time  // when a person signed the account out last; zero = never
 	Problem   *Problem   // the last failure; nil after a success
 }
 
