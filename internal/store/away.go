@@ -78,10 +78,20 @@ func (f *File) allKnown() (accounts []string) {
 	return accounts
 }
 
-// newer reports whether c is a later version of its record than the file at path.
-func (c cached) newer(path string) bool {
-	info, err := os.Stat(path)
-	return errors.Is(err, fs.ErrNotExist) || err == nil && c.info.ModTime().After(info.ModTime())
+// supersedes reports whether c is to be where the store's directory stands now: there is no such record, or an earlier
+// version of it. One that is sealed with another key is no version of it but another store's, such as that of a disk
+// which was mounted over this one.
+func (f *File) supersedes(c cached) bool {
+	name := fileName(c.record.Account)
+	info, err := os.Stat(f.path(name, recordEnding))
+	if err != nil {
+		return errors.Is(err, fs.ErrNotExist)
+	}
+	if !c.info.ModTime().After(info.ModTime()) {
+		return false
+	}
+	there, err := f.rawRecord(name)
+	return err != nil || there == nil || there.id == c.key
 }
 
 // ComeBack writes what is known into the directory that stands where the store's was taken away; back is false when
@@ -118,7 +128,7 @@ func (f *File) putBack(ctx context.Context, account string) error {
 	name := fileName(account)
 	target := f.path(name, recordEnding)
 	c, ok := f.known(account)
-	if !ok || !c.newer(target) {
+	if !ok || !f.supersedes(c) {
 		return nil
 	}
 	if err := f.nameKeyAgain(ctx); err != nil {
@@ -139,7 +149,7 @@ func (f *File) putBack(ctx context.Context, account string) error {
 	if err != nil {
 		return f.explain(unavailable(err), account)
 	}
-	f.written(account, plain)
+	f.written(account, plain, s)
 	return nil
 }
 
@@ -170,13 +180,13 @@ func (c *chosen) nameAgain() error {
 	return c.write(choice{key: last.key})
 }
 
-// written keeps what was just written. The caller has the account's lock, so the file is that of plain.
-func (f *File) written(account string, plain []byte) {
+// written keeps what was just written, sealed by s. The caller has the account's lock, so the file is that of plain.
+func (f *File) written(account string, plain []byte, s *sealer) {
 	info, err := os.Stat(f.path(fileName(account), recordEnding))
 	if err != nil {
 		return
 	}
 	if r, err := decode(account, plain); err == nil {
-		f.remember(account, cached{info: info, record: r})
+		f.remember(account, cached{info: info, record: r, key: s.id})
 	}
 }

@@ -173,6 +173,34 @@ func TestLaterVersionStays(t *testing.T) {
 	}
 }
 
+// A disk that is mounted over the directory of a daemon which began without it has records of its own, of which what
+// the daemon knows is no later version.
+func TestRecordsOfAnotherStoreStay(t *testing.T) {
+	state, f := newAway(t, nil)
+	disk := state + ".disk"
+	theirs := openState(t, disk, nil)
+	put(t, theirs, fullRecord())
+	refreshed(t, theirs, ann, "theirs")
+	if err := os.Rename(state, state+".covered"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(disk, state); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(state, storeDir, fileName(ann)+recordEnding)
+	if err := os.Chtimes(path, time.Time{}, time.Now().Add(-time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	has(t, f, ann, "theirs")
+	if back, err := f.ComeBack(t.Context()); !back || err != nil {
+		t.Fatal(back, err)
+	}
+	for _, s := range []*File{f, openState(t, state, nil)} {
+		has(t, s, ann, "theirs")
+		has(t, s, bob, "refresh-token")
+	}
+}
+
 func TestRemovedByAnotherProcessStaysRemoved(t *testing.T) {
 	for name, look := range map[string]func(*File){
 		"looked for": func(f *File) {

@@ -40,6 +40,7 @@ type File struct {
 type cached struct {
 	info   fs.FileInfo
 	record Record
+	key    [keyIDSize]byte // with which it is sealed
 }
 
 // OpenFile opens the store in dir, which it creates with mode 0700. The key is asked for when it is first
@@ -93,7 +94,7 @@ func (f *File) View(ctx context.Context, account string) (Record, error) {
 	}
 	c, err := f.read(ctx, account)
 	if f.isAway() {
-		if k, ok := f.known(account); ok && k.newer(f.path(fileName(account), recordEnding)) {
+		if k, ok := f.known(account); ok && f.supersedes(k) {
 			return k.record.clone(), nil
 		}
 	}
@@ -213,7 +214,7 @@ func (f *File) update(ctx context.Context, account string, change func(*Record) 
 	if err := p.commit(s.seal(account, after), stamp); err != nil {
 		return f.explain(unavailable(err), account)
 	}
-	f.written(account, after)
+	f.written(account, after, s)
 	return nil
 }
 

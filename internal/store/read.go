@@ -33,7 +33,8 @@ func (f *File) read(ctx context.Context, account string) (cached, error) {
 		if err != nil {
 			return cached{}, f.explain(err, account)
 		}
-		return cached{info: info, record: r}, nil
+		id, _, _, err := split(content)
+		return cached{info: info, record: r, key: id}, err
 	}
 }
 
