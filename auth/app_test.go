@@ -158,6 +158,33 @@ func TestAppThatWasSignedOutDoesNotBegin(t *testing.T) {
 	}
 }
 
+// An account that was an app's has nothing to refresh, whether the app got a token or not.
+func TestAppThatBecomesAPerson(t *testing.T) {
+	account := appAccount(t)
+	for name, first := range map[string]fakeAnswer{"had a token": {}, "had none": {status: 503}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t, fixtureOptions{account: &account})
+				if first.status != 0 {
+					f.id.then(first)
+				}
+				f.Token(t.Context(), ann)
+				person := annAccount()
+				person.ClientID = account.ClientID
+				if err := f.Reconfigure(map[string]Provider{"fake": fakeProvider()}, []Account{person}, nil); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(2 * time.Hour)
+				f.fails(SignIn, "not-connected")
+				f.state(StateSignInNeeded, "not-connected")
+				if n := f.id.count("refresh_token"); n != 0 {
+					t.Errorf("%d requests without a refresh token", n)
+				}
+			})
+		})
+	}
+}
+
 func TestAppMistakes(t *testing.T) {
 	good := appAccount(t)
 	for code, change := range map[string]func(*Account){

@@ -89,6 +89,9 @@ func (r *renewal) ask(ctx context.Context, old *store.Token) (store.Token, *Prob
 	if r.account.Flow == FlowClientCredentials {
 		return r.m.askAsApp(ctx, r.account, old)
 	}
+	if old.Refresh.IsZero() { // an app's tokens, and the account is a person's now
+		return *old, newProblem("not-connected", about{account: r.account})
+	}
 	asked := r.account.refreshScopes(old.Scopes)
 	if r.m.mustAskForNext(r.account) {
 		asked = append(asked, "offline_access")
