@@ -22,10 +22,10 @@ const (
 	keepWarmSpread = 12 * time.Hour
 )
 
-// Keep renews tokens ahead of their end while inUse names their accounts, and uses the refresh token of
-// every other account once a week, so that it does not die of disuse. An app that has none gets its first. It looks at the wall clock, which
-// goes on while a laptop sleeps. What the store does not take it tries to write again every few seconds. It returns
-// when ctx ends; a failure is logged and recorded as any other, and does not end it.
+// Keep renews tokens ahead of their end while inUse names their accounts, and uses the refresh token of every other
+// account once a week, so that it does not die of disuse. An app that has no token gets its first. It looks at the wall
+// clock, which goes on while a laptop sleeps. What the store does not take it tries to write again every few seconds. It
+// returns when ctx ends; a failure is logged and recorded as any other, and does not end it.
 func (m *Manager) Keep(ctx context.Context, inUse func() []string) {
 	tick := time.NewTicker(keepEvery)
 	defer tick.Stop()
