@@ -153,11 +153,12 @@ func (f *File) putBack(ctx context.Context, account string) error {
 	return nil
 }
 
-// nameKeyAgain writes the choice of the key's place, which was taken away with the records. The key itself is found
-// there, or a new one is made.
+// nameKeyAgain writes the choice of the key's place, where it was taken away with the records. The key itself is found
+// there, or a new one is made. Without a choice to write it does not wait for the lock of the key, whose holder may wait
+// for the account's lock that the caller has.
 func (f *File) nameKeyAgain(ctx context.Context) error {
 	c, ok := f.key.source.(*chosen)
-	if !ok {
+	if !ok || c.lost() == nil {
 		return nil
 	}
 	l, err := f.lockKey(ctx)
@@ -165,19 +166,18 @@ func (f *File) nameKeyAgain(ctx context.Context) error {
 		return err
 	}
 	defer l.remove()
-	return c.nameAgain()
+	if last := c.lost(); last != nil {
+		return c.write(choice{key: last.key})
+	}
+	return nil
 }
 
-// nameAgain writes the choice that was read last into a state directory that has none.
-func (c *chosen) nameAgain() error {
-	last := c.last.Load()
-	if last == nil || !last.stated {
+// lost returns the choice that was read last, when the state directory has none any more.
+func (c *chosen) lost() *choice {
+	if _, err := os.Lstat(c.path()); !errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if _, err := os.Lstat(c.path()); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return c.write(choice{key: last.key})
+	return c.last.Load()
 }
 
 // written keeps what was just written, sealed by s. The caller has the account's lock, so the file is that of plain.

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -170,6 +171,37 @@ func TestLaterVersionStays(t *testing.T) {
 	for _, f := range []*File{f, other} {
 		has(t, f, ann, "second")
 		has(t, f, bob, "theirs")
+	}
+}
+
+// Whoever changes the key of the directory that stands there now may wait for the account's lock.
+func TestComeBackDoesNotWaitForTheKey(t *testing.T) {
+	state, f := newAway(t, nil)
+	if err := f.Rekey(t.Context()); err != nil { // which makes a choice file
+		t.Fatal(err)
+	}
+	backup := state + ".backup"
+	if err := os.CopyFS(backup, os.DirFS(state)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(filepath.Join(backup, keyFile), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	refreshed(t, f, ann, "second")
+	remove(t, state)
+	if err := os.Rename(backup, state); err != nil {
+		t.Fatal(err)
+	}
+	other := openState(t, state, nil)
+	l, err := other.lockKey(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.remove()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := f.Update(ctx, ann, func(*Record) error { return nil }); err != nil {
+		t.Error(err)
 	}
 }
 
