@@ -35,7 +35,8 @@ func commands() []command {
 				f.StringVar(&o.clientKey, "client-key", "", "`FILE` with the certificate's key (PEM)")
 			}, run: runAccountAdd},
 		{name: "account list", args: "[--json]", does: "list the accounts", flags: asJSON, run: runAccountList},
-		{name: "account remove", args: "EMAIL", does: "remove an account with its tokens and local passwords", run: runAccountRemove},
+		{name: "account remove", args: "EMAIL", does: "remove an account with its tokens and local passwords",
+			more: "Its sessions end.", run: runAccountRemove},
 		{name: "login", args: "EMAIL [--device] [--no-browser]", does: "sign in to the provider",
 			more: "--device shows a code to type on any other device. --no-browser prints the address to open, and also takes the\n" +
 				"address at which the browser ends, pasted here.",
@@ -44,6 +45,7 @@ func commands() []command {
 				f.BoolVar(&o.noBrowser, "no-browser", false, "do not open a browser")
 			}, run: runLogin},
 		{name: "logout", args: "EMAIL | --all", does: "forget the tokens of one account or of all",
+			more:  "Sessions end, and a provider that has an address for it is told. Accounts and local passwords stay.",
 			flags: func(f *flag.FlagSet, o *options) { f.BoolVar(&o.all, "all", false, "every account") }, run: runLogout},
 		{name: "password add", args: "EMAIL [--label L] [--read-only | --send-only] [--expires D] [--choose]", does: "make a local password for one client program",
 			more: "The password is shown once and stored hashed. --expires takes 90d or 2027-01-31.",
@@ -57,14 +59,17 @@ func commands() []command {
 		{name: "password hash", args: "EMAIL [--choose]", does: "print a local password and its password_hash, for accounts that the configuration declares",
 			more: "Nothing is stored. With --choose only the hash is printed.", flags: chooseFlag, run: runPasswordHash},
 		{name: "password list", args: "[EMAIL] [--json]", does: "list the local passwords", flags: asJSON, run: runPasswordList},
-		{name: "password revoke", args: "EMAIL ID|LABEL", does: "take a local password back", run: runPasswordRevoke},
+		{name: "password revoke", args: "EMAIL ID|LABEL", does: "take a local password back",
+			more: "The sessions that it has opened end.", run: runPasswordRevoke},
 		{name: "open", args: "[--no-browser]", does: "open the web page of the daemon",
 			more: "The link opens it for one browser, once and within two minutes; --no-browser prints it.",
 			flags: func(f *flag.FlagSet, o *options) {
 				f.BoolVar(&o.noBrowser, "no-browser", false, "print the link, and open no browser")
 			}, run: runOpen},
-		{name: "serve", does: "run the daemon", run: runServe},
-		{name: "reload", does: "put a changed configuration into force; sessions go on", run: runReload},
+		{name: "serve", does: "run the daemon",
+			more: "Ctrl-C ends it, and so does the end of its terminal. \"postern service install\" has the system start it.", run: runServe},
+		{name: "reload", does: "put a changed configuration into force; sessions go on",
+			more: "A configuration with a mistake is refused, and nothing changes.", run: runReload},
 		{name: "status", args: "[--json]", does: "each account: state, token, sessions, last problem and its cure", flags: asJSON, run: runStatus},
 		{name: "check", args: "[EMAIL] [--json] [--bundle FILE]", does: "find out what is broken, from the configuration to the mailbox, and what cures it",
 			more: "Changes nothing; a token may be renewed, as for any session. --bundle writes a report for a bug report, without secrets and names.",
@@ -73,7 +78,8 @@ func commands() []command {
 				asJSON(f, o)
 			}, run: runCheck},
 		{name: "store move", args: "file|keyring|credential", does: "move the key that protects the tokens to another place",
-			more: "keyring is the system's own; credential is systemd's LoadCredential (packaging/README.md). Every record gets a new key.", run: runStoreMove},
+			more: "keyring is the system's own; credential is systemd's LoadCredential (packaging/README.md). Every record gets a new key.\n" +
+				"file:PATH and credential:NAME are places with a name of your own.", run: runStoreMove},
 		{name: "store rekey", does: "seal every record with a new key, in the same place", run: runStoreRekey},
 		{name: "tray", does: "an icon for the desktop's tray, and a notification when a person must act",
 			more: "The daemon runs without it. Its menu signs in, pauses and resumes. Where the desktop has no tray it goes on with notifications alone.",
@@ -94,7 +100,7 @@ func commands() []command {
 			more: "A systemd unit on Linux, a launchd agent on macOS, a scheduled task on Windows. The global flags of this call are the\n" +
 				"daemon's too: \"postern --log-level debug service install\". May be run again, as after moving the program.",
 			flags: serviceInstallFlags, run: runServiceInstall},
-		{name: "service uninstall", args: "[--system] [--force]", does: "take that back; accounts, tokens and settings stay", flags: serviceUninstallFlags, run: runServiceUninstall},
+		{name: "service uninstall", args: "[--system] [--force]", does: "take back what service install did; accounts, tokens and settings stay", flags: serviceUninstallFlags, run: runServiceUninstall},
 		{name: "service status", args: "[--system] [--json]", does: "say whether the system starts the daemon, and whether it runs",
 			more: "Ends with 0 when it runs, and with 1 when not; with --json always with 0.",
 			flags: func(f *flag.FlagSet, o *options) {
