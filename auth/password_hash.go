@@ -78,8 +78,12 @@ func (h hash) fits(password Secret) bool {
 var decoy = hash{slow: true, memory: argonMemory, passes: argonPasses, lanes: argonLanes, salt: make([]byte, saltLength), derived: make([]byte, hashLength)}
 
 // HashPassword is for deployments that declare their accounts: it returns what password_hash takes for email's
-// account, and the password, generated unless one was chosen. The error says what is wrong with a chosen one.
+// account, and the password, generated unless one was chosen. The error says what is wrong with the address or with a
+// chosen one.
 func HashPassword(email string, chosen Secret) (Secret, string, error) {
+	if err := checkAddress(email); err != nil {
+		return Secret{}, "", err
+	}
 	if chosen.IsZero() {
 		password := generate()
 		return password, hashGenerated(password), nil
