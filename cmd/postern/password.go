@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -82,6 +83,14 @@ func runPasswordHash(ctx context.Context, a *app, args []string) error {
 	return nil
 }
 
+// isPasswordDeclared says whether the configuration has a local password for one of the accounts. It has no ID.
+func isPasswordDeclared(ctx context.Context, m *auth.Manager, emails []string) bool {
+	return slices.ContainsFunc(emails, func(email string) bool {
+		account, err := m.Account(ctx, email)
+		return err == nil && account.PasswordHash != ""
+	})
+}
+
 // parseExpiry takes a number of days (90d), a duration (12h) or a date.
 func parseExpiry(s string, now time.Time) (time.Time, error) {
 	if s == "" {
@@ -153,7 +162,11 @@ func runPasswordList(ctx context.Context, a *app, args []string) error {
 	if a.o.json {
 		return errors.Join(append(broken, a.ui.json(rows))...)
 	}
-	if len(rows) == 0 && len(broken) == 0 {
+	switch {
+	case len(rows) > 0, len(broken) > 0:
+	case isPasswordDeclared(ctx, m, emails):
+		a.ui.say("no local password but what password_hash in the configuration declares")
+	default:
 		a.ui.say(`no local password yet: "postern password add EMAIL" makes one`)
 	}
 	for _, r := range rows {
