@@ -49,6 +49,7 @@ func TestMain(m *testing.M) {
 //	gone NAME EXPECT          the held connection brings this line, and ends
 //	smtp SEND EXPECT …        the same as imap, at $SMTP and $POP3
 //	pop3 SEND EXPECT …
+//	logged PATTERN            waits until the daemon's log has a match
 //	listen NAME               takes a free port and sets $NAME
 //	upstream FAULT            makes the stand-in fail: revoke, expire, …
 //	readpw FILE               sets $PW to the file's first line, and $PLAIN to ann's SASL PLAIN message with it
