@@ -33,7 +33,7 @@ func openDir(state string, r *ring) (*File, error) {
 	return f, nil
 }
 
-// sweep removes the locks that a process has left which died while it made a key file.
+// sweep removes what a process has left which died while it made a key file: the lock, and half a file beside it.
 func (c *chosen) sweep() {
 	for _, key := range []fileKey{c.usualFile(), c.usualFile().aside()} {
 		path := string(key) + lockEnding
@@ -41,6 +41,7 @@ func (c *chosen) sweep() {
 			continue
 		}
 		if l, err := tryLockFile(path); err == nil && l != nil {
+			os.Remove(string(key) + tempEnding)
 			l.remove()
 		}
 	}

@@ -396,14 +396,22 @@ func TestLockOfTheKeyFileIsSwept(t *testing.T) {
 		if err != nil || l == nil {
 			t.Fatal(err)
 		}
+		temp := filepath.Join(state, name) + tempEnding
+		if err := os.WriteFile(temp, []byte("half a key"), 0o600); err != nil {
+			t.Fatal(err)
+		}
 		openState(t, state, nil)
-		if _, err := os.Stat(path); err != nil {
-			t.Errorf("a lock that is held: %v", err)
+		for _, path := range []string{path, temp} {
+			if _, err := os.Stat(path); err != nil {
+				t.Errorf("while the lock is held: %v", err)
+			}
 		}
 		l.unlock()
 		openState(t, state, nil)
-		if _, err := os.Stat(path); err == nil {
-			t.Error("it is still there")
+		for _, path := range []string{path, temp} {
+			if _, err := os.Stat(path); err == nil {
+				t.Errorf("%s is still there", path)
+			}
 		}
 	}
 }
