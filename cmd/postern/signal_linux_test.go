@@ -50,7 +50,8 @@ func TestTerminalGone(t *testing.T) {
 			select {
 			case <-d.over:
 			case <-time.After(time.Minute):
-				t.Fatal("the daemon goes on")
+				log, _ := os.ReadFile(d.log)
+				t.Fatalf("the daemon goes on:\n%s", log)
 			}
 			<-d.silent
 			log, _ := os.ReadFile(d.log)
