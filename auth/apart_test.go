@@ -4,9 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"os"
-	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -167,32 +164,6 @@ func TestNoOtherProcessWhileTheStoreIsAway(t *testing.T) {
 	one.get("access-001-secret")
 	if here, there := one.id.count(""), backup.id.count(""); here != 1 || there != 0 {
 		t.Errorf("%d requests here, %d there", here, there)
-	}
-}
-
-// A store that is taken away behind a refresh knows the token that the other process has written.
-func TestStoreKnowsWhatAnotherProcessWrote(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("Windows removes no directory that is in use")
-	}
-	state := filepath.Join(t.TempDir(), "state")
-	open := func() store.Store {
-		s, err := store.OpenDir(state)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { s.Close() })
-		return s
-	}
-	one, two := newFixture(t, fixtureOptions{store: open()}), newFixture(t, fixtureOptions{store: open()})
-	one.givesTo(two)
-	one.signedIn(0)
-	one.get("access-001-secret")
-	if err := os.RemoveAll(state); err != nil {
-		t.Fatal(err)
-	}
-	if got := one.record().Token.Refresh.Reveal(); got != "refresh-001-secret" || two.id.count("") != 1 {
-		t.Errorf("the store knows %q", got)
 	}
 }
 

@@ -1,3 +1,5 @@
+//go:build unix
+
 package store
 
 import (
@@ -6,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -15,9 +16,6 @@ import (
 // newAway is a store of a state directory with the records of ann and bob, as a daemon has it open.
 func newAway(t *testing.T, lib library) (state string, f *File) {
 	t.Helper()
-	if runtime.GOOS == "windows" {
-		t.Skip("Windows removes no directory that is in use")
-	}
 	state = filepath.Join(t.TempDir(), "state")
 	if err := os.Mkdir(state, 0o700); err != nil {
 		t.Fatal(err)

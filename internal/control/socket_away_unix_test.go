@@ -1,3 +1,5 @@
+//go:build unix
+
 package control
 
 import (
@@ -6,15 +8,11 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"runtime"
 	"testing"
 )
 
 // A daemon whose state directory is taken away can be asked again as soon as there is one.
 func TestSocketThatWasTakenAway(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("Windows removes no directory that is in use")
-	}
 	dir := filepath.Join(t.TempDir(), "state")
 	s, err := Listen(dir)
 	if err != nil {
