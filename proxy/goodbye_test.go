@@ -31,24 +31,31 @@ func TestGoodbyeAfterAStall(t *testing.T) {
 	_, up := p.login(t) // it serves
 	defer up.Close()
 	near, far := net.Pipe()
-	defer far.Close()
-	s := p.newSession(stalled{near, 5 * drain}, nil, IMAP())
+	var end func()
+	c := p.runAlone(t, stalled{near, 5 * drain}, far, &end)
+	c.expect("* OK")
+	end()
+	if got := c.line(); got != "* BYE Postern: stopping" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// runAlone runs one session on near and returns its client, at far. end ends the session; it is set before that begins.
+func (p *proxyUnderTest) runAlone(t *testing.T, near, far net.Conn, end *func()) *client {
+	t.Helper()
+	s := p.newSession(near, nil, IMAP())
+	*end = func() { s.end(errors.New("stopping")) }
 	over := make(chan struct{})
 	go func() {
 		s.run(t.Context())
 		close(over)
 	}()
+	t.Cleanup(func() {
+		far.Close()
+		<-over
+	})
 	far.SetDeadline(time.Now().Add(20 * time.Second))
-	r := bufio.NewReader(far)
-	if _, err := r.ReadString('\n'); err != nil {
-		t.Fatal(err)
-	}
-	s.end(errors.New("stopping"))
-	if line, err := r.ReadString('\n'); line != "* BYE Postern: stopping\r\n" {
-		t.Errorf("%q, %v", line, err)
-	}
-	far.Close()
-	<-over
+	return &client{Conn: far, t: t, br: bufio.NewReader(far)}
 }
 
 // endedWithin is a connection whose session is ended while it answers, and that stands still then.
@@ -75,23 +82,12 @@ func TestAnswerAfterAStall(t *testing.T) {
 	_, up := p.login(t) // it serves
 	defer up.Close()
 	near, far := net.Pipe()
-	defer far.Close()
 	conn := &endedWithin{Conn: near, stall: 5 * drain}
-	s := p.newSession(conn, nil, IMAP())
-	conn.end = func() { s.end(errors.New("stopping")) }
-	over := make(chan struct{})
-	go func() {
-		s.run(t.Context())
-		close(over)
-	}()
-	far.SetDeadline(time.Now().Add(20 * time.Second))
-	c := &client{Conn: far, t: t, br: bufio.NewReader(far)}
+	c := p.runAlone(t, conn, far, &conn.end)
 	c.expect("* OK")
 	c.send("a LOGIN " + fakeUser + " unread\r\n")
 	if got := c.line(); !strings.HasPrefix(got, "a NO ") {
 		t.Errorf("got %q", got)
 	}
 	c.expect("* BYE Postern: stopping")
-	far.Close()
-	<-over
 }

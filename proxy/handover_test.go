@@ -1,9 +1,7 @@
 package proxy
 
 import (
-	"bufio"
 	"bytes"
-	"errors"
 	"net"
 	"strings"
 	"sync"
@@ -58,17 +56,8 @@ func TestEndAtHandOver(t *testing.T) {
 	t.Parallel()
 	p := newProxy(t, func(s *Server) { s.Settings.Limits.DrainTime = 20 * time.Second })
 	near, far := socketPair(t)
-	defer far.Close()
 	conn := &lateConn{Conn: near, begun: make(chan struct{}), ended: make(chan struct{})}
-	s := p.newSession(conn, nil, IMAP())
-	conn.end = func() { s.end(errors.New("stopping")) }
-	over := make(chan struct{})
-	go func() {
-		s.run(t.Context())
-		close(over)
-	}()
-	far.SetDeadline(time.Now().Add(20 * time.Second))
-	c := &client{Conn: far, t: t, br: bufio.NewReader(far)}
+	c := p.runAlone(t, conn, far, &conn.end)
 	c.expect("* OK")
 	c.send(loginLine)
 	up := <-p.upstream.conns
@@ -78,6 +67,4 @@ func TestEndAtHandOver(t *testing.T) {
 	if line := c.line(); !strings.HasPrefix(line, "* BYE ") || !strings.HasSuffix(line, "stopping") {
 		t.Errorf("%q", line)
 	}
-	far.Close()
-	<-over
 }
